@@ -1,0 +1,55 @@
+# Each target makes .venv first if it is missing or out of date.
+PYTHON ?= python3.11
+# For example PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu": the default
+# registry serves the CUDA build of PyTorch on Linux, several gigabytes that nothing here needs.
+PIP_FLAGS ?=
+# Extra arguments: make compare ARGS="--seeds 10", make test ARGS="-k vector_env"
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# One thread per process: small matrices, and several processes at once.
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv compare test test-slow lint format clean
+
+help:  ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+venv: $(STAMP)  ## Create .venv with the pinned versions
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "$(PYTHON) not found: install Python 3.11 or later, or name one: make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@# Progress bars for people, silence for logs.
+	[ -t 1 ] && quiet= || quiet=-q; PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install \
+		--disable-pip-version-check --no-input $$quiet $(PIP_FLAGS) -e ".[agents,sb3,render,dev]"
+	@touch $@
+
+compare: $(STAMP)  ## Train and compare the agents, write results/compare
+	$(BIN)/python -m scripts.compare $(ARGS)
+
+lint: $(STAMP)  ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## Rewrite the files in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: lint  ## Style, types and the tests of a few seconds each
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+test-slow: $(STAMP)  ## The long tests: statistics, learning, speed
+	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
+
+clean:  ## Remove .venv and the caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
