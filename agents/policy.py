@@ -1,0 +1,137 @@
+"""What an agent is to the evaluation, and the one list of agents by name.
+
+A policy is anything with Stable-Baselines3's ``predict``. A user's class needs no import from
+here: it is constructed as ``Class(env, seed=seed)`` with a single Gymnasium environment, and named
+on the command line as ``module:Class``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import gymnasium as gym
+import numpy as np
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Chooses actions for a batch of observations, as Stable-Baselines3's models do.
+
+    Optional methods that the evaluation and the comparison call when they exist:
+
+    * ``bind(env)``: the vector environment about to be played (for policies that read its hidden
+      state).
+    * ``learn(total_timesteps, callback=None, progress_bar=False)``: train for that many steps of
+      the environment; ``callback(agent)`` is called now and then, and may read
+      ``agent.num_timesteps``.
+    * ``save(path)``: store what was learned.
+    """
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        """Choose one action per observation.
+
+        Args:
+            observation: A batch ``(B, D)`` or a single observation ``(D,)``.
+            state: What the previous call returned as state; ``None`` at first.
+            episode_start: Boolean ``(B,)``: which observations begin an episode.
+            deterministic: No exploration.
+
+        Returns:
+            Integer actions ``(B,)`` (a scalar for a single observation) and the next state.
+        """
+        ...
+
+
+Callback = Callable[[Any], object]
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """How one agent is made.
+
+    Attributes:
+        name: Its name on the command line and in tables.
+        target: ``module:Class``, imported when needed only.
+        learns: Trained anew for every training seed; other agents are played once.
+        kwargs: Further arguments of the class.
+    """
+
+    name: str
+    target: str
+    learns: bool = False
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def make(self, env: gym.Env, seed: int) -> Policy:
+        """Construct the agent for ``env`` (single environment)."""
+        policy: Policy = load_policy_class(self.target)(env, seed=seed, **self.kwargs)
+        return policy
+
+
+AGENTS: dict[str, AgentSpec] = {
+    spec.name: spec
+    for spec in (
+        AgentSpec("random", "agents.baselines:RandomPolicy"),
+        AgentSpec("popularity", "agents.baselines:PopularityPolicy"),
+        AgentSpec("max-ctr", "agents.baselines:MaxCTRPolicy"),
+        AgentSpec("logging", "agents.baselines:LoggingPolicy"),
+        AgentSpec("linucb", "agents.baselines:LinUCB", learns=True),
+        AgentSpec("greedy-oracle", "agents.oracles:GreedyOracle"),
+        AgentSpec("farsighted-oracle", "agents.oracles:FarsightedOracle"),
+        AgentSpec("dqn", "agents.dqn:DQN", learns=True, kwargs={"config": "default"}),
+        AgentSpec("dqn-article", "agents.dqn:DQN", learns=True, kwargs={"config": "article"}),
+        AgentSpec("sb3-dqn", "agents.sb3_dqn:SB3DQN", learns=True),
+        AgentSpec(
+            "sb3-dqn-matched", "agents.sb3_dqn:SB3DQN", learns=True, kwargs={"matched": True}
+        ),
+    )
+}
+
+
+def load_policy_class(target: str) -> Callable[..., Policy]:
+    """Import ``"package.module:Class"``.
+
+    Raises:
+        ValueError: If ``target`` is not of that form, its module cannot be imported, or what it
+            names has no ``predict``.
+    """
+    module_name, colon, class_name = target.partition(":")
+    if not (colon and module_name and class_name):
+        raise ValueError(f"an agent's class is written 'package.module:Class', got {target!r}")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ValueError(f"cannot import {module_name!r} for agent {target!r}: {error}") from error
+    try:
+        cls = getattr(module, class_name)
+    except AttributeError:
+        raise ValueError(f"module {module_name!r} has no class {class_name!r}") from None
+    if not callable(cls) or not callable(getattr(cls, "predict", None)):
+        raise ValueError(
+            f"agent {target!r} must be a class with a method "
+            "predict(observation, state=None, episode_start=None, deterministic=False)"
+        )
+    return cls  # type: ignore[no-any-return]
+
+
+def agent_spec(name: str) -> AgentSpec:
+    """The agent called ``name`` in :data:`AGENTS`, or a user's class ``module:Class``.
+
+    Raises:
+        ValueError: If there is no such agent.
+    """
+    if name in AGENTS:
+        return AGENTS[name]
+    if ":" not in name:
+        raise ValueError(
+            f"unknown agent {name!r}; valid are {', '.join(AGENTS)}, or a class 'module:Class'"
+        )
+    return AgentSpec(name, name, learns=hasattr(load_policy_class(name), "learn"))

@@ -1,0 +1,1 @@
+"""Command lines over the packages; run them as ``python -m scripts.<name>``."""

@@ -1,0 +1,109 @@
+"""Train and play several agents on the same viewer-days, and compare them.
+
+For example, the agents of the article against your own:
+
+    python -m scripts.compare --agents random,greedy-oracle,dqn --agent my_package.module:MyAgent
+
+Writes scores.csv, curves.csv, summary.md, curves.png, scores.png and run.json. An interrupted
+comparison goes on with --resume, which also adds agents or seeds to a finished one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from agents.comparison import Settings, open_folder, plan
+from agents.policy import AGENTS
+from agents.reporting import write_report
+from agents.workers import default_workers, play_all
+from scripts.arguments import add_env_arguments, make_env, positive_int
+
+DEFAULT_AGENTS = "random,popularity,max-ctr,logging,greedy-oracle,farsighted-oracle,dqn,sb3-dqn"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--agents",
+        default=DEFAULT_AGENTS,
+        metavar="NAMES",
+        help=f"separated by commas, of {', '.join(AGENTS)} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--agent",
+        action="append",
+        default=[],
+        metavar="MODULE:CLASS",
+        help="also this class, constructed as Class(env, seed=seed), with predict and perhaps "
+        "learn (see agents/policy.py); repeatable",
+    )
+    parser.add_argument(
+        "--timesteps",
+        type=positive_int,
+        default=150_000,
+        help="environment steps to train for (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seeds", type=positive_int, default=3, help="training seeds (default: %(default)s)"
+    )
+    add_env_arguments(parser)
+    parser.add_argument(
+        "--eval-episodes",
+        type=positive_int,
+        default=1000,
+        help="viewer-days that every trained agent plays (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=positive_int,
+        default=default_workers(),
+        help="runs at a time, one thread each (default: one per processor, %(default)s)",
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/compare"), help="%(default)s")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="keep the finished runs in --out")
+    existing.add_argument("--overwrite", action="store_true", help="discard them")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the comparison; returns the exit status."""
+    start = time.perf_counter()
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    names = [name.strip() for name in args.agents.split(",") if name.strip()] + args.agent
+    env = make_env(parser, args)
+    env.reset(seed=0)
+    env.step(0)  # compiles the simulator here, once, instead of in each worker
+    env.close()
+    try:
+        settings = Settings(args.env_id, args.env_kwargs, args.timesteps, args.eval_episodes)
+        runs = plan(names, args.seeds)
+        open_folder(args.out, settings, args.resume, args.overwrite)
+    except (ValueError, FileExistsError) as error:
+        parser.error(str(error))
+    arguments = {**vars(args), "out": str(args.out)}
+    try:
+        failed = play_all(runs, settings, args.out, args.workers)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; --resume goes on with what is missing in {args.out}")
+        return 130
+    wall_clock_s = time.perf_counter() - start
+    text = write_report(args.out, runs, settings, failed, arguments, wall_clock_s)
+    print(f"\n{text}\nWritten to {args.out} after {wall_clock_s:.0f} s.")
+    for run, reason in failed.items():
+        print(f"\n{run.agent}, seed {run.seed}, failed:\n{reason}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
