@@ -1,0 +1,201 @@
+"""Every parameter of the simulator: one line each, with meaning, unit and source.
+
+Two groups. :class:`WorldConfig` says how a synthetic world is drawn (viewers, streamers,
+timetable); :class:`SimulatorConfig` says how a viewer responds and changes. The environment's
+``config`` argument takes names from both.
+
+Sources, in short:
+
+* **KuaiLive**: published statistics of the KuaiLive logs (Kuaishou, 2025-05-05..25), matched by
+  this value; the statistics themselves are in ``data/published_statistics.csv``.
+* **form: X**: the functional form follows X, the magnitude is assumed.
+* **assumed**: neither form nor magnitude is identified by published logs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+# Share of watch time by local hour 0..23 (KuaiLive; digitised from a third party's heat map,
+# whose totals reproduce the watch seconds to 0.2 %).
+HOURLY_ACTIVITY = (
+    *(0.0409, 0.0235, 0.0143, 0.0111, 0.0116, 0.0184, 0.0260, 0.0287),
+    *(0.0318, 0.0335, 0.0359, 0.0424, 0.0510, 0.0439, 0.0420, 0.0402),
+    *(0.0383, 0.0423, 0.0548, 0.0740, 0.0873, 0.0804, 0.0736, 0.0542),
+)
+
+
+def _param(default: float, low: float, high: float, doc: str) -> Any:
+    return field(default=default, metadata={"low": low, "high": high, "doc": doc})
+
+
+class _Parameters:
+    """Validation and construction shared by the parameter groups."""
+
+    def __post_init__(self) -> None:
+        for spec in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, spec.name)
+            low, high = spec.metadata["low"], spec.metadata["high"]
+            whole = isinstance(spec.default, int)
+            number = isinstance(value, (int, float, np.integer, np.floating))
+            if isinstance(value, bool) or not number or not low <= value <= high:
+                kind = "an integer" if whole else "a number"
+                raise ValueError(
+                    f"config[{spec.name!r}] must be {kind} in [{low:g}, {high:g}], got {value!r}"
+                )
+            if whole and value != int(value):
+                raise ValueError(f"config[{spec.name!r}] must be an integer, got {value!r}")
+            object.__setattr__(self, spec.name, int(value) if whole else float(value))
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of the parameters of this group."""
+        return tuple(spec.name for spec in dataclasses.fields(cls))  # type: ignore[arg-type]
+
+    def replace(self, values: Mapping[str, Any]) -> Self:
+        """A copy with ``values`` changed; unknown names raise ``ValueError``."""
+        check_names(values, self.names())
+        return dataclasses.replace(self, **values)  # type: ignore[type-var]
+
+    def to_dict(self) -> dict[str, float]:
+        """The parameters as a plain JSON-able dict."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload,no-any-return]
+
+
+def check_names(config: Mapping[str, Any], valid: tuple[str, ...]) -> None:
+    """Raise ``ValueError`` for the first name in ``config`` that is not in ``valid``."""
+    for name in config:
+        if name not in valid:
+            raise ValueError(
+                f"config has no parameter {name!r}; valid parameters are {', '.join(valid)}"
+            )
+
+
+@dataclass(frozen=True)
+class WorldConfig(_Parameters):
+    """How :meth:`livestream_env.world.World.synthetic` draws a world."""
+
+    # fmt: off
+    num_viewers: int = _param(10_000, 1, 10_000_000, "viewers")
+    num_streamers: int = _param(1_000, 1, 1_000_000, "streamers")
+    num_categories: int = _param(8, 2, 64, "content categories; assumed")
+    embedding_dim: int = _param(8, 1, 128, "dimension of the viewer and streamer embeddings; assumed")
+    days: int = _param(14, 1, 400, "days on which an episode may be played")
+    taste_concentration: float = _param(0.5, 0.01, 100, "Dirichlet concentration of a viewer's tastes; assumed")
+    pair_affinity_std: float = _param(0.6, 0, 5, "s.d. of the embedding part of an affinity; assumed")
+    popularity_std: float = _param(1.2, 0, 5, "s.d. of log popularity; KuaiLive: long tail of streamers")
+    quality_std: float = _param(0.7, 0, 5, "s.d. of a streamer's quality; assumed")
+    sensationalism_std: float = _param(0.7, 0, 5, "s.d. of a streamer's sensationalism; form: RecSim choc/kale")
+    activity_log_mean: float = _param(-0.5, -5, 5, "mean of log activity (visits per day, relative); KuaiLive")
+    activity_log_std: float = _param(1.0, 0, 3, "s.d. of log activity; KuaiLive: 21-day watch per viewer")
+    gift_propensity_log_std: float = _param(1.6, 0, 3, "s.d. of log gift propensity, whose mean is 1; KuaiLive: Gini .94")
+    initial_attachments: float = _param(3.0, 0, 11, "mean number of streamers known beforehand, beyond the first; assumed")
+    satiation_gain_log_std: float = _param(0.5, 0, 3, "s.d. of log satiation gain between viewers and categories; assumed")
+    rooms_per_day: float = _param(1.22, 0.01, 4, "rooms that a streamer opens per day; KuaiLive 1.22")
+    room_start_std_h: float = _param(1.5, 0, 12, "hours, s.d. of a start around the streamer's habitual hour; assumed")
+    room_minutes_median: float = _param(134.0, 2, 1440, "minutes, median room length; KuaiLive (shop rooms) 134")
+    room_minutes_log_std: float = _param(0.63, 0, 3, "s.d. of log room length; KuaiLive (shop rooms) .63")
+    room_hours_max: float = _param(12.0, 0.1, 48, "hours, longest room; assumed")
+    highlight_share: float = _param(0.30, 0.01, 0.99, "share of a room's time that is a highlight; KuaiLive-M3's label: top 30 %")
+    highlight_mean_s: float = _param(180.0, 30, 36_000, "seconds, mean length of a highlight; assumed")
+    # fmt: on
+
+
+@dataclass(frozen=True)
+class SimulatorConfig(_Parameters):
+    """How a viewer responds to an impression, and changes by it."""
+
+    # fmt: off
+    # Clock
+    browse_s: float = _param(6.0, 0.1, 600, "seconds that an impression takes before any watching; assumed")
+    watch_cap_s: float = _param(3600.0, 10, 86_400, "seconds, longest watch; KuaiLive: tail of watch times")
+    # Click: logistic in the terms below
+    click_bias: float = _param(-2.49, -20, 20, "log-odds of a click on an average room; KuaiLive: CTR .279")
+    click_affinity: float = _param(0.9, -10, 10, "per unit of affinity; assumed")
+    click_attachment: float = _param(1.6, -10, 10, "per unit of attachment; assumed")
+    click_highlight: float = _param(0.45, -10, 10, "during a highlight; form: Moment&Cross; assumed")
+    click_sensationalism: float = _param(0.7, -10, 10, "per unit of sensationalism (the cover's appeal); assumed")
+    click_satiation: float = _param(1.0, -10, 10, "per unit of satiation, subtracted; assumed")
+    click_fatigue: float = _param(0.5, -10, 10, "per unit of fatigue, subtracted; assumed")
+    click_satisfaction: float = _param(1.0, -10, 10, "per unit of satisfaction; form: RecSim; assumed")
+    # Watch time: log-normal in seconds, censored at the room's end and the cap
+    watch_bias: float = _param(-1.18, -20, 20, "mean log seconds watched in an average room; KuaiLive: median 4.2 s")
+    watch_affinity: float = _param(1.0, -10, 10, "per unit of affinity; assumed")
+    watch_attachment: float = _param(1.6, -10, 10, "per unit of attachment; assumed")
+    watch_highlight: float = _param(0.6, -10, 10, "during a highlight; assumed")
+    watch_quality: float = _param(0.8, -10, 10, "per unit of quality; assumed")
+    watch_sensationalism: float = _param(0.4, -10, 10, "per unit of sensationalism; assumed")
+    watch_satiation: float = _param(0.9, -10, 10, "per unit of satiation, subtracted; assumed")
+    watch_satisfaction: float = _param(1.5, -10, 10, "per unit of satisfaction; form: RecSim; assumed")
+    watch_noise_std: float = _param(2.39, 0, 10, "s.d. of log seconds given all of the above; KuaiLive: p90 126 s")
+    # Events during a watch
+    like_per_min: float = _param(0.0229, 0, 10, "likes per watched minute, off highlights; KuaiLive: .0365 per click")
+    like_highlight: float = _param(0.5, 0, 10, "relative increase during a highlight; assumed")
+    comment_per_min: float = _param(0.031, 0, 10, "comments per watched minute; KuaiLive: .0400 per click")
+    comment_base: float = _param(0.5, 0, 10, "comment rate towards strangers, relative; assumed")
+    comment_attachment: float = _param(1.5, 0, 10, "increase of it per unit of attachment; assumed")
+    gift_per_min: float = _param(0.018, 0, 10, "gifts per watched minute, average viewer; KuaiLive: .0148 per click")
+    gift_base: float = _param(0.3, 0, 10, "gift rate towards strangers, relative; KuaiLive: 1.1 % without gift history")
+    gift_attachment: float = _param(2.0, 0, 10, "increase of it per unit of attachment; KuaiLive: 11 % with gift history")
+    gift_duration_exponent: float = _param(0.3, 0, 3, "growth of the gift hazard with minutes watched; KuaiLive: 82 % of value after 300 s")
+    gift_price_log_mean: float = _param(0.44, -5, 10, "mean of log gift price; KuaiLive: median 2")
+    gift_price_log_std: float = _param(2.95, 0, 5, "s.d. of log gift price; KuaiLive: p90 88, p99 1,488")
+    gift_price_max: float = _param(56_246.0, 1, 1e9, "highest gift price; KuaiLive: maximum")
+    follow_per_click: float = _param(0.0025, 0, 1, "probability of a follow after a click, before the term below; assumed")
+    follow_watch: float = _param(1.0, 0, 100, "increase of it per unit of log1p(watched / 30 s), relative; assumed")
+    follow_attachment: float = _param(0.5, 0, 1, "attachment to a followed streamer is at least this; assumed")
+    # Satiation with a category
+    satiation_gain: float = _param(0.25, 0, 10, "per unit of log1p(watched / 30 s); form: satiation bandits (Leqi et al. 2021)")
+    satiation_decay_s: float = _param(1500.0, 1, 1e6, "seconds, time constant of its decay; assumed")
+    # Attachment to a streamer
+    attachment_gain: float = _param(0.10, 0, 1, "of the way to 1 by a long watch; assumed")
+    attachment_scale_s: float = _param(300.0, 1, 1e6, "seconds that count as a long watch; assumed")
+    attachment_half_life_days: float = _param(21.0, 0.01, 1e6, "days; assumed")
+    # Hidden satisfaction with the service
+    satisfaction_memory: float = _param(0.93, 0, 0.9999, "kept from one impression to the next; form: RecSim")
+    satisfaction_view: float = _param(0.5, -10, 10, "gain by a long view, loss by a short one; assumed")
+    satisfaction_long_view_s: float = _param(30.0, 0, 3600, "seconds from which a view is long; KuaiLive users' convention")
+    short_view_s: float = _param(5.0, 0, 3600, "seconds up to which a click is regretted; KuaiLive: 54 % of views")
+    satisfaction_harm: float = _param(1.4286, -10, 10, "loss per click and unit of sensationalism (1 / .7); form: RecSim choc/kale")
+    satisfaction_decay_days: float = _param(1.0, 0.001, 1e6, "days, time constant of its decay between visits; assumed")
+    satisfaction_initial_std: float = _param(0.1, 0, 5, "s.d. at the start of an episode; assumed")
+    # Fatigue within a visit
+    fatigue_memory: float = _param(0.9, 0, 0.9999, "kept from one impression to the next; form: KuaiSim")
+    fatigue_gain: float = _param(0.12, 0, 5, "by an impression without a view of short_view_s or more; assumed")
+    fatigue_relief: float = _param(0.10, 0, 5, "by any other impression; assumed")
+    # Leaving and returning
+    exit_bias: float = _param(-3.2, -20, 20, "log-odds of leaving after an impression; assumed (visits of about ten impressions)")
+    exit_fatigue: float = _param(1.2, -10, 10, "per unit of fatigue; form: KuaiSim; assumed")
+    exit_satisfaction: float = _param(2.2, -10, 10, "per unit of satisfaction, subtracted; form: KuaiSim; assumed")
+    exit_elapsed_s: float = _param(7200.0, 1, 1e6, "seconds of a visit that add 1; assumed")
+    visits_per_day: float = _param(4.3, 0.01, 1000, "visits per day at activity 1 (1 / median gap); KuaiLive: 35.3 exposures per viewer-day")
+    return_satisfaction: float = _param(1.2, -10, 10, "decrease of the log gap per unit of satisfaction; form: Cox (Kapoor 2014)")
+    return_noise_std: float = _param(0.6, 0, 5, "s.d. of the log gap; assumed")
+    # Retrieval of candidates
+    retrieval_attached_share: float = _param(0.3, 0, 1, "share of the slots offered to known streamers that are live; assumed")
+    retrieval_category_share: float = _param(0.4, 0, 1, "share of the slots for rooms of preferred categories; assumed")
+    retrieval_taste: float = _param(1.0, 0, 10, "log-odds of a category per unit of taste in retrieval; assumed")
+    # What the platform knows
+    affinity_estimate_std: float = _param(0.334, 0, 5, "error of the affinity estimate; assumed (correlation .95)")
+    engagement_noise_std: float = _param(0.5, 0, 5, "error of a room's recent engagement as a sign of a highlight; assumed")
+    # fmt: on
+
+    def __post_init__(self) -> None:
+        """Check each value, and what must hold between them."""
+        super().__post_init__()
+        if self.retrieval_attached_share + self.retrieval_category_share > 1:
+            raise ValueError(
+                "config['retrieval_attached_share'] + config['retrieval_category_share'] must be "
+                f"at most 1, got {self.retrieval_attached_share} + {self.retrieval_category_share}"
+            )
+
+    @property
+    def log_gap_s(self) -> float:
+        """Log of the median gap between visits, seconds, at activity 1 and satisfaction 0."""
+        return math.log(86_400.0 / self.visits_per_day)

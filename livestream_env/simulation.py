@@ -1,0 +1,290 @@
+"""N viewers in play: what the single and the vector environment share.
+
+Checks the arguments, owns the slots, calls the kernel, and turns its records into ``info``.
+"""
+
+from __future__ import annotations
+
+import numbers
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
+
+from livestream_env.config import SimulatorConfig, WorldConfig, check_names
+from livestream_env.observation import OBSERVE, ObservationLayout, encode
+from livestream_env.reward import REWARD_COMPONENTS, WATCH_FORMS, weight_vector
+from livestream_env.simulator import kernel
+from livestream_env.simulator.rng import normal_quantile
+from livestream_env.simulator.state import (
+    HORIZONS,
+    kernel_array,
+    outcome_dtype,
+    parameter_record,
+    slot_dtype,
+    world_arrays,
+)
+from livestream_env.world import World
+
+OBSERVATIONS = ("flat", "dict")
+_PLAIN_INFO = (
+    *("click", "watch_s", "likes", "comments", "gift_value", "follow", "elapsed_s", "clock_s"),
+    *("visit", "visit_ended", "invalid_action", "viewer", "room", "streamer"),
+)
+_ARRAY_INFO = ("action_mask", "candidate_rooms", "candidate_streamers")
+INFO_KEYS = (*_ARRAY_INFO, *_PLAIN_INFO, "reward_components")
+# Expectations over a watch time are sums over 32 equally likely quantiles.
+_QUANTILES = np.array([normal_quantile((i + 0.5) / 32) for i in range(32)])
+
+Observation = NDArray[np.float32] | dict[str, NDArray[np.float32]]
+
+
+class Simulation:
+    """The state of ``num_slots`` viewers and the kernel that moves it.
+
+    Arguments are those of :class:`livestream_env.env.LiveStreamRecEnv`, which documents them.
+
+    Raises:
+        ValueError: an argument is of the wrong type, out of range, or does not fit the others.
+        FileNotFoundError: ``world`` names a file that does not exist.
+    """
+
+    def __init__(
+        self,
+        num_slots: int,
+        *,
+        world: str | os.PathLike[str] | World,
+        world_seed: int,
+        horizon: str,
+        num_candidates: int,
+        history_length: int,
+        reward_weights: Mapping[str, float] | None,
+        watch: str,
+        observation: str,
+        observe: str,
+        satiation: bool,
+        satisfaction: bool,
+        attachment: bool,
+        highlights: bool,
+        availability: bool,
+        config: Mapping[str, float] | None,
+    ) -> None:
+        check_choice("horizon", horizon, HORIZONS)
+        check_choice("watch", watch, WATCH_FORMS)
+        check_choice("observation", observation, OBSERVATIONS)
+        check_choice("observe", observe, OBSERVE)
+        check_integer("num_slots", num_slots, 1, 1_000_000)
+        check_integer("num_candidates", num_candidates, 2, 1_000)
+        check_integer("history_length", history_length, 1, 1_000)
+        switches = {
+            "satiation": satiation,
+            "satisfaction": satisfaction,
+            "attachment": attachment,
+            "highlights": highlights,
+            "availability": availability,
+        }
+        for name, value in switches.items():
+            if not isinstance(value, (bool, np.bool_)):
+                raise ValueError(f"{name} must be True or False, got {value!r}")
+        weights = weight_vector(reward_weights)
+        self.world, self.config = _make_world(world, world_seed, config)
+        if not availability:
+            self.world = self.world.always_live()
+        if num_candidates > len(self.world.streamers):
+            raise ValueError(
+                f"num_candidates must be at most {len(self.world.streamers)}, the world's number "
+                f"of streamers (each has at most one live room), got {num_candidates}"
+            )
+        if horizon == "week" and self.world.days < 7:
+            raise ValueError(f"horizon='week' needs a world of 7 days, this has {self.world.days}")
+
+        categories = self.world.num_categories
+        self.num_slots = int(num_slots)
+        self.flat = observation == "flat"
+        self.layout = ObservationLayout(
+            num_candidates=int(num_candidates),
+            num_categories=categories,
+            history_length=int(history_length),
+            full=observe == "full",
+        )
+        self.slots = np.zeros(
+            num_slots, slot_dtype(categories, int(num_candidates), int(history_length))
+        )
+        self.slots["episode"] = -1
+        self._parameters = parameter_record(
+            self.world, self.config, horizon, weights, watch == "minutes", switches
+        )
+        self._world = world_arrays(self.world)
+        self._outcome_dtype = outcome_dtype(int(num_candidates))
+
+    # Moving the state
+
+    def seed(self, slot: int, generator: np.random.Generator) -> None:
+        """Give a slot a key from ``generator``; its next episode is its first."""
+        self.slots["key"][slot] = generator.integers(2**64, dtype=np.uint64)
+        self.slots["episode"][slot] = -1
+
+    def reset(self, mask: NDArray[np.bool_], outcomes: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Begin an episode in each slot of ``mask`` (N,); outcomes of other slots stay (or 0)."""
+        if outcomes is None:
+            outcomes = np.zeros(self.num_slots, self._outcome_dtype)
+        kernel.reset(
+            kernel_array(self.slots), mask, *self._world, self._parameters, kernel_array(outcomes)
+        )
+        return outcomes
+
+    def step(self, actions: NDArray[np.int64]) -> NDArray[Any]:
+        """Play ``actions`` (N,); slots that have ended begin their next episode instead."""
+        if self.slots["episode"].min() < 0:
+            raise ResetNeeded("call reset() before step()")
+        outcomes = np.empty(self.num_slots, self._outcome_dtype)
+        kernel.step(
+            kernel_array(self.slots),
+            actions,
+            *self._world,
+            self._parameters,
+            kernel_array(outcomes),
+        )
+        return outcomes
+
+    def observe(
+        self, out: NDArray[np.float32] | None = None, slots: NDArray[Any] | None = None
+    ) -> NDArray[np.float32]:
+        """Flat observations (N, D) of all slots, or of ``slots``; written to ``out`` if given."""
+        if slots is None:
+            slots = self.slots
+        if out is None:
+            out = self.empty_observation(len(slots))
+        encode(kernel_array(slots), *self._world, self._parameters, self.layout.full, out)
+        return out
+
+    def empty_observation(self, num_slots: int | None = None) -> NDArray[np.float32]:
+        """Room for the flat observations of all slots, or of ``num_slots``."""
+        count = self.num_slots if num_slots is None else num_slots
+        return np.empty((count, self.layout.size), np.float32)
+
+    def expected_response(self) -> dict[str, NDArray[np.float64]]:
+        """What each candidate would bring now, given the hidden state; for oracles.
+
+        Returns:
+            Arrays (N, candidates), zeros for empty slots: ``click_probability``;
+            ``expected_reward`` of the impression; ``sensationalism``.
+        """
+        out = np.zeros((self.num_slots, self.layout.num_candidates, 7))
+        kernel.expected_response(
+            kernel_array(self.slots), *self._world, self._parameters, _QUANTILES, out
+        )
+        given_click = out[..., 1:6] @ np.asarray(self._parameters["reward_weights"][0])
+        return {
+            "click_probability": out[..., 0],
+            "expected_reward": out[..., 0] * given_click,
+            "sensationalism": out[..., 6],
+        }
+
+    # Snapshots
+
+    def get_state(self) -> NDArray[Any]:
+        """An exact copy of all slots, randomness included: (N,) structured."""
+        return self.slots.copy()
+
+    def set_state(self, state: NDArray[Any]) -> None:
+        """Put back a snapshot of :meth:`get_state`.
+
+        Raises:
+            ValueError: it is not a snapshot of such a simulation.
+        """
+        if (
+            not isinstance(state, np.ndarray)
+            or state.dtype != self.slots.dtype
+            or state.shape != self.slots.shape
+        ):
+            raise ValueError(
+                "state must be a snapshot by get_state() of an environment with the same "
+                f"num_envs, num_candidates, history_length and categories, got {type(state)!r}"
+            )
+        begun = state["episode"] >= 0
+        ids = (("viewer", self.world.viewers), ("room", self.world.rooms))
+        for name, table in ids:
+            if begun.any() and not state[name][begun].max() < len(table):
+                raise ValueError(f"state is of another world: it has a {name} unknown to this one")
+        self.slots = state.copy()
+
+    # Spaces and info
+
+    def observation_space(self) -> spaces.Space[Any]:
+        """The Box or Dict space of one observation."""
+        if self.flat:
+            return spaces.Box(-1.0, 1.0, (self.layout.size,), np.float32)
+        return spaces.Dict(
+            {
+                block: spaces.Box(-1.0, 1.0, (columns.stop - columns.start,), np.float32)
+                for block, columns in self.layout.slices.items()
+            }
+        )
+
+    def shaped(self, observation: NDArray[np.float32]) -> Observation:
+        """A flat observation (..., D) as the observation space has it."""
+        return observation if self.flat else self.layout.to_dict(observation)
+
+    def info(self, outcome: NDArray[Any]) -> dict[str, Any]:
+        """The info of one slot, in plain Python numbers and small arrays."""
+        info: dict[str, Any] = {name: outcome[name].copy() for name in _ARRAY_INFO}
+        for name in _PLAIN_INFO:
+            info[name] = outcome[name].item()
+        info["reward_components"] = {
+            name: outcome[f"reward_{name}"].item() for name in REWARD_COMPONENTS
+        }
+        return info
+
+    def infos(self, outcomes: NDArray[Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
+        """The infos of all slots as Gymnasium's vector environments return them."""
+        components: dict[str, Any] = {}
+        for name in REWARD_COMPONENTS:
+            components[name] = outcomes[f"reward_{name}"]
+            components[f"_{name}"] = mask
+        infos: dict[str, Any] = {}
+        for name in (*_ARRAY_INFO, *_PLAIN_INFO):
+            infos[name], infos[f"_{name}"] = outcomes[name], mask
+        infos["reward_components"], infos["_reward_components"] = components, mask
+        return infos
+
+
+def check_choice(name: str, value: object, valid: tuple[str, ...]) -> None:
+    """Raise ``ValueError`` unless ``value`` is one of ``valid``."""
+    if value not in valid:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, valid))}, got {value!r}")
+
+
+def check_integer(name: str, value: object, low: int, high: int) -> None:
+    """Raise ``ValueError`` unless ``value`` is an integer in [low, high]."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or not low <= value <= high:  # type: ignore[operator]
+        raise ValueError(f"{name} must be an integer in [{low}, {high}], got {value!r}")
+
+
+def _make_world(
+    world: str | os.PathLike[str] | World, world_seed: int, config: Mapping[str, float] | None
+) -> tuple[World, SimulatorConfig]:
+    """The world that the arguments ask for, and its parameters with those of ``config``."""
+    if config is not None and not isinstance(config, Mapping):
+        raise ValueError(f"config must be a mapping of parameters, got {config!r}")
+    check_integer("world_seed", world_seed, 0, 2**63 - 1)
+    config = dict(config or {})
+    check_names(config, WorldConfig.names() + SimulatorConfig.names())
+    of_world = {name: config.pop(name) for name in WorldConfig.names() if name in config}
+    if isinstance(world, str) and world == "default":
+        made = World.synthetic(WorldConfig().replace(of_world), int(world_seed))
+    elif of_world or world_seed:
+        name = next(iter(of_world), "world_seed")
+        raise ValueError(f"{name} shapes the synthetic world: it needs world='default', got {world!r}")
+    elif isinstance(world, World):
+        made = world
+    elif isinstance(world, (str, os.PathLike)):
+        made = World.load(world)
+    else:
+        raise ValueError(f"world must be 'default', a path or a World, got {world!r}")
+    return made, made.simulator.replace(config)

@@ -1,0 +1,4 @@
+"""The dynamics of one viewer and her candidates, in Numba. Knows no Gymnasium.
+
+Set ``NUMBA_DISABLE_JIT=1`` to run the same source as plain Python, for debugging and coverage.
+"""

@@ -1,0 +1,163 @@
+"""The state of a viewer slot, the outcome of a step, and the parameters, as packed records.
+
+A simulation of N viewers is one structured array of N slots: copying it is an exact snapshot,
+comparing it is a test, pickling it is a checkpoint.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import config as numba_config
+from numpy.typing import NDArray
+
+from livestream_env.config import SimulatorConfig
+from livestream_env.reward import REWARD_COMPONENTS
+from livestream_env.world import DAY_S, World
+
+MAX_ATTACHMENTS = 32  # streamers that a viewer remembers; the weakest gives way
+HISTORY_FIELDS = ("clicked", "watch_s", "likes", "comments", "gift_value", "followed", "cover_appeal")
+
+HORIZONS = ("visit", "day", "week")
+DAY_START_S = 4 * 3600.0  # a viewer-day runs from 04:00, the quietest hour, to 04:00
+
+
+def slot_dtype(num_categories: int, num_candidates: int, history_length: int) -> np.dtype[Any]:
+    """One viewer in play: identity, clock, inner state, memory, and the candidates shown."""
+    return np.dtype(
+        [
+            ("key", "u8"),  # of the slot, drawn from np_random at a seeded reset
+            ("episode", "i8"),  # -1 before the first reset
+            ("episode_key", "u8"),
+            ("viewer", "i8"),
+            ("ended", "?"),  # terminated or truncated: the next thing must be a reset
+            # Clock, seconds from midnight of day 0
+            ("time_s", "f8"),
+            ("start_s", "f8"),
+            ("end_s", "f8"),
+            ("visit_start_s", "f8"),
+            ("visit", "i8"),
+            ("impression", "i8"),  # in the episode
+            ("visit_impression", "i8"),
+            # Inner state: what the agent does not see
+            ("satisfaction", "f8"),
+            ("fatigue", "f8"),
+            ("satiation", "f8", (num_categories,)),
+            ("attachment", "f8", (MAX_ATTACHMENTS,)),  # [0, 1]
+            # What the platform has logged
+            ("num_attached", "i8"),
+            ("attached_streamer", "i4", (MAX_ATTACHMENTS,)),
+            ("attached_watch_s", "f8", (MAX_ATTACHMENTS,)),
+            ("attached_followed", "i1", (MAX_ATTACHMENTS,)),  # 0 or 1
+            ("category_watch_s", "f8", (num_categories,)),  # with exponential forgetting
+            ("watch_s", "f8"),  # in the episode
+            ("clicks", "i8"),
+            ("history_category", "i4", (history_length,)),  # latest first; -1 where none
+            ("history", "f8", (history_length, len(HISTORY_FIELDS))),
+            # The candidates on the screen; room -1 where the slot is empty
+            ("room", "i4", (num_candidates,)),
+            ("known", "i4", (num_candidates,)),  # index among the attached, or -1
+            ("affinity", "f8", (num_candidates,)),  # true
+        ],
+        align=True,
+    )
+
+
+def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
+    """What one reset or step returns: the fields of ``info``, reward and flag."""
+    return np.dtype(
+        [
+            ("reward", "f8"),
+            ("terminated", "?"),
+            ("click", "?"),
+            ("watch_s", "f8"),
+            ("likes", "i8"),
+            ("comments", "i8"),
+            ("gift_value", "f8"),
+            ("follow", "?"),
+            *((f"reward_{name}", "f8") for name in REWARD_COMPONENTS),
+            ("elapsed_s", "f8"),
+            ("clock_s", "f8"),
+            ("visit", "i8"),
+            ("visit_ended", "?"),
+            ("invalid_action", "?"),
+            ("viewer", "i8"),
+            ("room", "i8"),
+            ("streamer", "i8"),
+            ("action_mask", "i1", (num_candidates,)),
+            ("candidate_rooms", "i4", (num_candidates,)),
+            ("candidate_streamers", "i4", (num_candidates,)),
+        ],
+        align=True,
+    )
+
+
+_SWITCHES = ("satiation", "satisfaction", "attachment", "highlights")
+_PARAMETER_DTYPE = np.dtype(
+    [
+        *((name, "f8") for name in SimulatorConfig.names()),
+        ("log_gap_s", "f8"),
+        *((f"use_{name}", "?") for name in _SWITCHES),
+        ("one_visit", "?"),  # the episode ends when the viewer leaves
+        ("horizon_s", "f8"),  # inf for one visit
+        ("first_visit_span_s", "f8"),  # the first visit falls within this from the start
+        ("first_days", "f8"),  # episodes begin on days 0 .. first_days - 1
+        ("highlight_share", "f8"),
+        ("watch_in_minutes", "?"),
+        ("reward_weights", "f8", (len(REWARD_COMPONENTS),)),
+        ("activity", "f8", (25,)),  # seconds of mean activity passed by each full hour
+        ("index_start_s", "f8"),
+    ],
+    align=True,
+)
+
+
+class WorldArrays(NamedTuple):
+    """The arrays of a world as the kernel takes them."""
+
+    viewers: Any
+    streamers: Any
+    rooms: Any
+    content: Any
+    index_offset: Any
+    index_room: Any
+    index_weight: Any
+
+
+def kernel_array(array: NDArray[Any]) -> NDArray[Any]:
+    """The view that the kernel takes: records with attributes where it runs as plain Python."""
+    return array.view(np.recarray) if numba_config.DISABLE_JIT and array.dtype.names else array
+
+
+def world_arrays(world: World) -> WorldArrays:
+    """The arrays of ``world`` in the order of the kernel's arguments."""
+    return WorldArrays(*(kernel_array(getattr(world, name)) for name in WorldArrays._fields))
+
+
+def parameter_record(
+    world: World,
+    config: SimulatorConfig,
+    horizon: str,
+    reward_weights: NDArray[np.float64],
+    watch_in_minutes: bool,
+    switches: dict[str, bool],
+) -> NDArray[Any]:
+    """All scalars that the kernel needs, as an array of one record."""
+    record = np.zeros(1, _PARAMETER_DTYPE)
+    for name in SimulatorConfig.names():
+        record[name] = getattr(config, name)
+    record["log_gap_s"] = config.log_gap_s
+    for name in _SWITCHES:
+        record[f"use_{name}"] = switches[name]
+    days = {"visit": 1, "day": 1, "week": 7}[horizon]
+    record["one_visit"] = horizon == "visit"
+    record["horizon_s"] = np.inf if horizon == "visit" else days * DAY_S
+    record["first_visit_span_s"] = days * DAY_S
+    record["first_days"] = world.days - days + 1
+    record["highlight_share"] = world.highlight_share
+    record["watch_in_minutes"] = watch_in_minutes
+    record["reward_weights"] = reward_weights
+    record["activity"] = np.concatenate([[0.0], np.cumsum(world.hourly_activity)]) * DAY_S
+    record["index_start_s"] = world.index_start_s
+    return kernel_array(record)

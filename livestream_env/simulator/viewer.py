@@ -1,0 +1,156 @@
+"""How an impression changes the viewer: satiation, satisfaction, attachment, fatigue, leaving,
+returning.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+from livestream_env.simulator import rng
+from livestream_env.world import DAY_S
+
+_HOUR_S = 3600.0
+_FORGETTING_S = 1800.0  # time constant of the logged watch time per category
+
+
+@njit(cache=True, nogil=True)
+def after_activity(p, time_s, seconds):  # type: ignore[no-untyped-def]
+    """The moment when ``seconds`` of mean activity have passed since ``time_s``.
+
+    Gaps between visits are drawn on a clock that runs fast in the evening and slow at night, so
+    that visits follow the hourly profile; a day of it is a day.
+    """
+    day = math.floor(time_s / DAY_S)
+    hour = (time_s - day * DAY_S) / _HOUR_S
+    i = min(int(hour), 23)
+    passed = p.activity[i] + (hour - i) * (p.activity[i + 1] - p.activity[i]) + seconds
+    more = math.floor(passed / DAY_S)
+    passed -= more * DAY_S
+    j = 0
+    while j < 23 and p.activity[j + 1] <= passed:
+        j += 1
+    share = (passed - p.activity[j]) / (p.activity[j + 1] - p.activity[j])
+    return (day + more) * DAY_S + (j + share) * _HOUR_S
+
+
+@njit(cache=True, nogil=True)
+def gap_s(s, w, p, key):  # type: ignore[no-untyped-def]
+    """Seconds of mean activity until the next visit: log-normal, shorter when satisfied."""
+    log_gap = (
+        p.log_gap_s
+        - math.log(w.viewers[s.viewer].activity)
+        - p.return_satisfaction * s.satisfaction
+        + p.return_noise_std * rng.normal(key, rng.RETURN)
+    )
+    return math.exp(min(max(log_gap, 0.0), 20.0))
+
+
+@njit(cache=True, nogil=True)
+def pass_time(s, p, seconds):  # type: ignore[no-untyped-def]
+    """Let satiation and the logged watch times per category decay."""
+    satiation = math.exp(-seconds / p.satiation_decay_s)
+    logged = math.exp(-seconds / _FORGETTING_S)
+    for k in range(s.satiation.shape[0]):
+        s.satiation[k] *= satiation
+        s.category_watch_s[k] *= logged
+
+
+@njit(cache=True, nogil=True)
+def _remember(s, streamer):  # type: ignore[no-untyped-def]
+    """Index of a new entry for the streamer; the weakest gives way when memory is full."""
+    i = s.num_attached
+    if i < s.attachment.shape[0]:
+        s.num_attached += 1
+    else:
+        i = 0
+        for other in range(1, s.attachment.shape[0]):
+            if s.attachment[other] < s.attachment[i]:
+                i = other
+    s.attached_streamer[i] = streamer
+    s.attachment[i] = 0.0
+    s.attached_watch_s[i] = 0.0
+    s.attached_followed[i] = 0
+    return i
+
+
+@njit(cache=True, nogil=True)
+def grow_attachment(s, p, slot, streamer, response):  # type: ignore[no-untyped-def]
+    """Log a click, and let attachment grow by the watch: a long one, a tenth of the way to 1."""
+    i = s.known[slot]
+    if i < 0:
+        i = _remember(s, streamer)
+    s.attached_watch_s[i] += response.watch_s
+    if response.follow:
+        s.attached_followed[i] = 1
+    if p.use_attachment:
+        old = s.attachment[i]
+        share = -math.expm1(-response.watch_s / p.attachment_scale_s)
+        new = old + p.attachment_gain * (1.0 - old) * share
+        s.attachment[i] = max(new, p.follow_attachment) if response.follow else new
+
+
+@njit(cache=True, nogil=True)
+def update_mood(s, p, response, sensationalism):  # type: ignore[no-untyped-def]
+    """Satisfaction and fatigue after an impression.
+
+    Satisfaction rises by long views, falls by clicks regretted at once, and falls by every click
+    on a sensational room: what wins the click costs goodwill. That is why greed does not pay.
+    """
+    if p.use_satisfaction:
+        change = 0.0
+        if response.click:
+            change -= p.satisfaction_harm * sensationalism
+            if response.watch_s > p.satisfaction_long_view_s:
+                change += p.satisfaction_view
+            elif response.watch_s < p.short_view_s:
+                change -= p.satisfaction_view
+        memory = p.satisfaction_memory
+        s.satisfaction = memory * s.satisfaction + (1.0 - memory) * change
+    step = p.fatigue_gain if response.watch_s < p.short_view_s else -p.fatigue_relief
+    s.fatigue = max(0.0, p.fatigue_memory * s.fatigue + step)
+
+
+@njit(cache=True, nogil=True)
+def satiate(s, w, p, category, watch_s):  # type: ignore[no-untyped-def]
+    """Add a watch to the satiation with its category."""
+    s.category_watch_s[category] += watch_s
+    if p.use_satiation:
+        gain = p.satiation_gain * float(w.viewers[s.viewer].satiation_gain[category])
+        s.satiation[category] += gain * math.log1p(watch_s / 30.0)
+
+
+@njit(cache=True, nogil=True)
+def leaves(s, p, key):  # type: ignore[no-untyped-def]
+    """Whether the viewer leaves after this impression."""
+    log_odds = (
+        p.exit_bias
+        + p.exit_fatigue * s.fatigue
+        - p.exit_satisfaction * s.satisfaction
+        + (s.time_s - s.visit_start_s) / p.exit_elapsed_s
+    )
+    return rng.uniform(key, rng.EXIT) < 1.0 / (1.0 + math.exp(-log_odds))
+
+
+@njit(cache=True, nogil=True)
+def begin_visit(s, time_s):  # type: ignore[no-untyped-def]
+    """Open the service at ``time_s``, rested."""
+    s.time_s = time_s
+    s.visit_start_s = time_s
+    s.visit_impression = 0
+    s.fatigue = 0.0
+
+
+@njit(cache=True, nogil=True)
+def stay_away(s, w, p, key):  # type: ignore[no-untyped-def]
+    """Leave, and come back after the gap; what the viewer feels fades meanwhile."""
+    back_s = after_activity(p, s.time_s, gap_s(s, w, p, key))
+    away_s = back_s - s.time_s
+    pass_time(s, p, away_s)
+    s.satisfaction *= math.exp(-away_s / (p.satisfaction_decay_days * DAY_S))
+    fading = 0.5 ** (away_s / (p.attachment_half_life_days * DAY_S))
+    for i in range(s.num_attached):
+        s.attachment[i] *= fading
+    s.visit += 1
+    begin_visit(s, back_s)

@@ -1,0 +1,277 @@
+"""The native vector environment: many viewers in one call of the kernel.
+
+``gymnasium.make_vec("LiveStreamRec-v0", num_envs=64, vectorization_mode="vector_entry_point")``
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from livestream_env.observation import ObservationLayout
+from livestream_env.rendering import Renderer
+from livestream_env.simulation import Observation, Simulation, check_integer
+from livestream_env.world import World
+
+
+class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
+    """``num_envs`` viewers; slot i made with seed s plays what the single env does with s + i.
+
+    Takes the arguments of :class:`livestream_env.env.LiveStreamRecEnv`, and:
+
+    Args:
+        num_envs: viewers stepped in one call.
+        max_episode_steps: truncates an episode (``make_vec`` passes the registered limit).
+        autoreset_mode: ``"NextStep"``, ``"SameStep"`` or ``"Disabled"``, or Gymnasium's
+            ``AutoresetMode``; with "Disabled" call ``reset(options={"reset_mask": mask})``.
+        reuse_buffer: return the same observation array at every step, overwritten. Faster where
+            observations are copied anyway; the default returns fresh arrays, as Gymnasium requires.
+    """
+
+    metadata = {  # noqa: RUF012 - Gymnasium's API
+        "render_modes": ["ansi", "rgb_array"],
+        "render_fps": 2,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        world: str | os.PathLike[str] | World = "default",
+        world_seed: int = 0,
+        horizon: str = "day",
+        num_candidates: int = 10,
+        history_length: int = 8,
+        reward_weights: Mapping[str, float] | None = None,
+        watch: str = "log",
+        observation: str = "flat",
+        observe: str = "partial",
+        satiation: bool = True,
+        satisfaction: bool = True,
+        attachment: bool = True,
+        highlights: bool = True,
+        availability: bool = True,
+        config: Mapping[str, float] | None = None,
+        render_mode: str | None = None,
+        max_episode_steps: int | None = None,
+        autoreset_mode: str | AutoresetMode = "NextStep",
+        reuse_buffer: bool = False,
+    ) -> None:
+        check_integer("num_envs", num_envs, 1, 1_000_000)
+        if max_episode_steps is not None:
+            check_integer("max_episode_steps", max_episode_steps, 1, 2**31)
+        try:
+            self.autoreset_mode = AutoresetMode(autoreset_mode)
+        except ValueError:
+            valid = ", ".join(repr(mode.value) for mode in AutoresetMode)
+            raise ValueError(
+                f"autoreset_mode must be one of {valid}, got {autoreset_mode!r}"
+            ) from None
+        self.simulation = Simulation(
+            num_envs,
+            world=world,
+            world_seed=world_seed,
+            horizon=horizon,
+            num_candidates=num_candidates,
+            history_length=history_length,
+            reward_weights=reward_weights,
+            watch=watch,
+            observation=observation,
+            observe=observe,
+            satiation=satiation,
+            satisfaction=satisfaction,
+            attachment=attachment,
+            highlights=highlights,
+            availability=availability,
+            config=config,
+        )
+        self.num_envs = int(num_envs)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = render_mode
+        self.single_observation_space = self.simulation.observation_space()
+        self.single_action_space = spaces.Discrete(num_candidates)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._renderer = Renderer.for_mode(render_mode, self.simulation)
+        self._limit = max_episode_steps
+        self._buffer = self.simulation.empty_observation() if reuse_buffer else None
+
+    @property
+    def layout(self) -> ObservationLayout:
+        """Names of the observation's columns."""
+        return self.simulation.layout
+
+    @property
+    def world(self) -> World:
+        """The world that is played in."""
+        return self.simulation.world
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode in every slot, or in those of ``options["reset_mask"]``.
+
+        Args:
+            seed: slot i gets ``seed + i``; or a sequence with a seed or None per slot.
+            options: ``{"reset_mask": bool array (num_envs,)}``; its info covers those slots only.
+        """
+        mask = self._reset_mask(options)
+        if isinstance(seed, (int, np.integer)):
+            super().reset(seed=int(seed))
+            seed = [int(seed) + i for i in range(self.num_envs)]
+        elif seed is None:
+            seed = [None] * self.num_envs
+        if len(seed) != self.num_envs:
+            raise ValueError(f"seed must have num_envs={self.num_envs} entries, got {len(seed)}")
+        unseeded = self.simulation.slots["episode"] < 0
+        for i in np.flatnonzero(mask).tolist():
+            if (one := seed[i]) is not None:
+                self.simulation.seed(i, seeding.np_random(one)[0])
+            elif unseeded[i]:
+                self.simulation.seed(i, self.np_random)
+        outcomes = self.simulation.reset(mask)
+        if self._renderer is not None:
+            self._renderer.after_reset()
+        return self._observe(None), self.simulation.infos(outcomes, mask)
+
+    def _reset_mask(self, options: dict[str, Any] | None) -> NDArray[np.bool_]:
+        mask = (options or {}).get("reset_mask")
+        if mask is None:
+            return np.ones(self.num_envs, np.bool_)
+        array = np.asarray(mask)
+        if array.dtype != np.bool_ or array.shape != (self.num_envs,) or not array.any():
+            raise ValueError(
+                "options['reset_mask'] must be a bool array of shape "
+                f"({self.num_envs},) with at least one True, got {mask!r}"
+            )
+        return array.copy()
+
+    def step(
+        self, actions: NDArray[np.int64], *, out: NDArray[np.float32] | None = None
+    ) -> tuple[
+        Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
+        """Show ``actions[i]`` to viewer i.
+
+        Args:
+            actions: (num_envs,) integers.
+            out: (num_envs, D) float32, C-contiguous: where to write the observation (a row of a
+                rollout buffer, say).
+
+        Raises:
+            ValueError: an action outside the space, or an unsuitable ``out``.
+            ResetNeeded: before the first reset; with "Disabled", while a slot waits for its reset.
+        """
+        checked = self._check_actions(actions)
+        if self.autoreset_mode == AutoresetMode.DISABLED and self.simulation.slots["ended"].any():
+            waiting = np.flatnonzero(self.simulation.slots["ended"])
+            raise ResetNeeded(f"slots {waiting.tolist()} have ended: reset them before step()")
+        if self._renderer is not None:
+            self._renderer.before_step()
+        outcomes = self.simulation.step(checked)
+        if self._renderer is not None:
+            self._renderer.after_step(checked, outcomes)
+
+        slots = self.simulation.slots
+        terminations = outcomes["terminated"].copy()
+        truncations = np.zeros(self.num_envs, np.bool_)
+        if self._limit is not None:
+            truncations = slots["impression"] >= self._limit
+            slots["ended"] |= truncations
+        rewards = outcomes["reward"].copy()
+
+        infos: dict[str, Any] = {}
+        ended = slots["ended"]
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and ended.any():
+            outcomes, infos = self._reset_ended(outcomes, ended.copy())
+        infos.update(self.simulation.infos(outcomes, np.ones(self.num_envs, np.bool_)))
+        return self._observe(out), rewards, terminations, truncations, infos
+
+    def _check_actions(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
+        array = np.asarray(actions)
+        if (
+            array.dtype.kind not in "iu"
+            or array.shape != (self.num_envs,)
+            or array.min() < 0
+            or array.max() >= self.layout.num_candidates
+        ):
+            raise ValueError(
+                f"actions must be {self.num_envs} integers in [0, {self.layout.num_candidates}), "
+                f"got {actions!r}"
+            )
+        return np.ascontiguousarray(array, dtype=np.int64)
+
+    def _reset_ended(
+        self, outcomes: NDArray[Any], ended: NDArray[np.bool_]
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Reset the slots that ended; their last observations and infos, in Gymnasium's form."""
+        last = self.simulation.observe(slots=self.simulation.slots[ended])
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for row, i in enumerate(np.flatnonzero(ended)):
+            final_obs[i] = self.simulation.shaped(last[row])
+        final = np.zeros_like(outcomes)
+        final[ended] = outcomes[ended]
+        outcomes = self.simulation.reset(ended, outcomes)
+        infos = {
+            "final_obs": final_obs,
+            "_final_obs": ended,
+            "final_info": self.simulation.infos(final, ended),
+            "_final_info": ended,
+        }
+        return outcomes, infos
+
+    def _observe(self, out: NDArray[np.float32] | None) -> Observation:
+        if out is None:
+            out = self._buffer
+        else:
+            shape = (self.num_envs, self.layout.size)
+            if out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
+                raise ValueError(
+                    f"out must be a C-contiguous float32 array of shape {shape}, got "
+                    f"{out.dtype} {out.shape}"
+                )
+        return self.simulation.shaped(self.simulation.observe(out))
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which slots hold a room: bool (num_envs, N)."""
+        return np.asarray(self.simulation.slots["room"] >= 0)
+
+    def expected_response(self) -> dict[str, NDArray[np.float64]]:
+        """What each candidate would bring, given the hidden state; see :class:`Simulation`."""
+        return self.simulation.expected_response()
+
+    def get_state(self) -> NDArray[Any]:
+        """An exact snapshot of all slots, randomness included: structured (num_envs,)."""
+        return self.simulation.get_state()
+
+    def set_state(self, state: NDArray[Any]) -> Observation:
+        """Put back a snapshot; returns the observations of its moment."""
+        self.simulation.set_state(state)
+        if self._renderer is not None:
+            self._renderer.after_reset()
+        return self._observe(None)
+
+    def render(self) -> tuple[Any, ...] | None:
+        """One frame per viewer."""
+        if self._renderer is None:
+            gym.logger.warn("render() needs a render_mode: make_vec(..., render_mode='rgb_array')")
+            return None
+        if self.simulation.slots["episode"].min() < 0:
+            raise ResetNeeded("call reset() before render()")
+        return tuple(self._renderer.render(i) for i in range(self.num_envs))
+
+

@@ -1,0 +1,495 @@
+"""The world: who watches, who streams, when each room is live and what is on.
+
+A :class:`World` is a handful of structured arrays and knows nothing of any viewer's state. It is
+shared by all viewers, never changed by the simulator, and saved to and loaded from one ``.npz``.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from livestream_env.config import HOURLY_ACTIVITY, SimulatorConfig, WorldConfig
+
+DAY_S = 86_400.0
+CONTENT_STEP_S = 30.0  # grid of a room's content (Sliver, Moment&Cross: windows of 30 s)
+INDEX_STEP_S = 600.0  # grid of the availability index
+INITIAL_ATTACHMENTS = 12  # most streamers that a viewer knows at the start of an episode
+MIN_ROOM_S = 60.0
+
+# Ranges as KuaiLive's user.csv prints them.
+AGE_RANGES = ("0-11", "12-17", "18-23", "24-30", "31-40", "41-49", "50+")
+GENDERS = ("F", "M", "unknown")
+DEVICE_PRICES = ("0-1000", "1000-2000", "2000-3000", "3000-5000", "5000+")
+
+FORMAT = 1  # of the .npz
+
+
+def viewer_dtype(num_categories: int, embedding_dim: int) -> np.dtype[Any]:
+    """One row per viewer. ``attached_*``: streamers known beforehand, -1 where none."""
+    return np.dtype(
+        [
+            ("age", "i4"),  # index into AGE_RANGES
+            ("gender", "i4"),  # index into GENDERS
+            ("device_price", "i4"),  # index into DEVICE_PRICES
+            ("is_streamer", "i4"),  # 0 or 1
+            ("follow_count", "f4"),
+            ("fan_count", "f4"),
+            ("activity", "f4"),  # visits per day, relative
+            ("gift_propensity", "f4"),  # mean 1 over viewers
+            ("taste", "f4", (num_categories,)),  # mean 0, variance 1 over viewers
+            ("embedding", "f4", (embedding_dim,)),
+            ("satiation_gain", "f4", (num_categories,)),  # mean 1
+            ("attached_streamer", "i4", (INITIAL_ATTACHMENTS,)),
+            ("attached_strength", "f4", (INITIAL_ATTACHMENTS,)),  # [0, 1]
+            ("attached_watch_s", "f4", (INITIAL_ATTACHMENTS,)),  # watched before, seconds
+            ("attached_followed", "i4", (INITIAL_ATTACHMENTS,)),  # 0 or 1
+        ],
+        align=True,
+    )
+
+
+def streamer_dtype(embedding_dim: int) -> np.dtype[Any]:
+    """One row per streamer; its rooms are ``rooms[first_room : first_room + num_rooms]``."""
+    return np.dtype(
+        [
+            ("category", "i4"),
+            ("first_room", "i4"),
+            ("num_rooms", "i4"),
+            ("popularity", "f4"),  # retrieval weight and audience, relative
+            ("quality", "f4"),  # hidden: holds viewers
+            ("sensationalism", "f4"),  # visible on the cover: wins clicks, harms satisfaction
+            ("home_hour", "f4"),  # habitual local hour of starting
+            ("embedding", "f4", (embedding_dim,)),
+        ],
+        align=True,
+    )
+
+
+ROOM_DTYPE = np.dtype(
+    [
+        ("start_s", "f8"),  # seconds from midnight of day 0
+        ("end_s", "f8"),  # live if and only if start_s <= t < end_s
+        ("content", "i8"),  # first bit of the room's content states
+        ("streamer", "i4"),
+    ],
+    align=True,
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """Viewers, streamers, rooms and an index of what is live when.
+
+    Build one by :meth:`synthetic` or :meth:`build`; do not write to its arrays. Times are seconds
+    from local midnight of day 0.
+
+    Attributes:
+        viewers: (V,) :func:`viewer_dtype`.
+        streamers: (S,) :func:`streamer_dtype`.
+        rooms: (R,) ``ROOM_DTYPE``, sorted by streamer, then start; a streamer's rooms do not
+            overlap.
+        content: packed bits, one per 30 s of every room: 1 = highlight.
+        hourly_activity: (24,) share of viewing in each local hour; sums to 1.
+        days: episodes may be played on days ``0 .. days - 1``.
+        simulator: the default parameters of the response.
+        highlight_share: long-run share of highlights.
+        index_offset: (bins, K + 1) where each category's rooms start in ``index_room``; bin 0
+            starts at ``index_start_s``.
+        index_room: rooms live at some time of a bin, by category.
+        index_weight: (len(index_room) + 1,) running sum of their popularity.
+        index_start_s: start of bin 0, seconds.
+        recipe: (config, seed) of a synthetic world, None of any other.
+    """
+
+    viewers: NDArray[Any]
+    streamers: NDArray[Any]
+    rooms: NDArray[Any]
+    content: NDArray[np.uint8]
+    hourly_activity: NDArray[np.float64]
+    days: int
+    simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
+    highlight_share: float = 0.3
+    recipe: tuple[WorldConfig, int] | None = None
+    index_offset: NDArray[np.int32] = field(init=False, repr=False)
+    index_room: NDArray[np.int32] = field(init=False, repr=False)
+    index_weight: NDArray[np.float64] = field(init=False, repr=False)
+    index_start_s: float = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check the arrays, then build the availability index."""
+        self._check()
+        # Room ends beyond the last day belong to episodes that run over midnight.
+        start_s = min(0.0, float(self.rooms["start_s"].min()))
+        end_s = max(self.days * DAY_S, float(self.rooms["end_s"].max()))
+        num_bins = int(np.ceil((end_s - start_s) / INDEX_STEP_S)) + 1
+        offset, room, weight = _availability_index(
+            self.rooms, self.streamers, self.num_categories, start_s, num_bins
+        )
+        for name, value in zip(
+            ("index_offset", "index_room", "index_weight", "index_start_s"),
+            (offset, room, weight, start_s),
+            strict=True,
+        ):
+            object.__setattr__(self, name, value)
+
+    def _check(self) -> None:
+        rooms, streamers = self.rooms, self.streamers
+        if not len(self.viewers) or not len(streamers) or not len(rooms):
+            raise ValueError("a world needs at least one viewer, one streamer and one room")
+        if not (rooms["end_s"] - rooms["start_s"] >= MIN_ROOM_S).all():
+            raise ValueError(f"rooms: each must last at least {MIN_ROOM_S:g} s")
+        same = rooms["streamer"][1:] == rooms["streamer"][:-1]
+        if not (np.diff(rooms["streamer"]) >= 0).all() or not (
+            rooms["start_s"][1:][same] >= rooms["end_s"][:-1][same]
+        ).all():
+            raise ValueError("rooms must be sorted by streamer, then start, without overlap")
+        if not (np.isfinite(rooms["start_s"]).all() and np.isfinite(rooms["end_s"]).all()):
+            raise ValueError("rooms: start_s and end_s must be finite")
+        category = streamers["category"]
+        if not ((category >= 0) & (category < self.num_categories)).all():
+            raise ValueError(f"streamers: category must be in [0, {self.num_categories})")
+        for array in (self.viewers, streamers):
+            for name in cast(tuple[str, ...], array.dtype.names):
+                if array[name].dtype.kind == "f" and not np.isfinite(array[name]).all():
+                    raise ValueError(f"{name}: every value must be finite")
+        if self.hourly_activity.shape != (24,) or not (self.hourly_activity > 0).all():
+            raise ValueError("hourly_activity must be 24 positive numbers")
+        if self.days < 1:
+            raise ValueError(f"days must be at least 1, got {self.days}")
+
+    @property
+    def num_categories(self) -> int:
+        """Number of content categories."""
+        return int(self.viewers.dtype["taste"].shape[0])
+
+    @classmethod
+    def synthetic(cls, config: WorldConfig | None = None, seed: int = 0) -> World:
+        """Draw a world; the same ``config`` and ``seed`` return the same object."""
+        return _synthetic(config if config is not None else WorldConfig(), seed)
+
+    def always_live(self) -> World:
+        """This world with one room per streamer that never ends: availability switched off."""
+        return _always_live(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the world to one ``.npz``, whole or not at all."""
+        path = Path(path)
+        meta = {
+            "format": FORMAT,
+            "days": self.days,
+            "highlight_share": self.highlight_share,
+            "simulator": self.simulator.to_dict(),
+        }
+        arrays = {name: getattr(self, name) for name in _SAVED}
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> World:
+        """Read a world written by :meth:`save`.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is not a world.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"world: there is no file {str(path)!r}")
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                meta = json.loads(str(archive["meta"]))
+                arrays = {name: archive[name] for name in _SAVED}
+        except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"world: {str(path)!r} is not a world file ({error})") from error
+        if meta.get("format") != FORMAT:
+            raise ValueError(
+                f"world: {str(path)!r} has format {meta.get('format')!r}, valid is {FORMAT}"
+            )
+        return cls(
+            **arrays,
+            days=int(meta["days"]),
+            simulator=SimulatorConfig().replace(meta["simulator"]),
+            highlight_share=float(meta["highlight_share"]),
+        )
+
+    # A world is shared, not copied: a copy of an environment plays in the same world.
+    def __copy__(self) -> World:
+        """The world itself: it never changes."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> World:
+        """The world itself: it never changes."""
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., World], tuple[Any, ...]]:
+        """Pickle a synthetic world by its recipe, any other by its arrays."""
+        if self.recipe is not None:
+            return _synthetic, self.recipe
+        arguments = tuple(getattr(self, spec.name) for spec in fields(self) if spec.init)
+        return World, arguments
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two worlds hold the same arrays and parameters."""
+        return (
+            isinstance(other, World)
+            and self.days == other.days
+            and self.simulator == other.simulator
+            and self.highlight_share == other.highlight_share
+            and all(np.array_equal(getattr(self, n), getattr(other, n)) for n in _SAVED)
+        )
+
+    __hash__ = object.__hash__
+
+
+_SAVED = ("viewers", "streamers", "rooms", "content", "hourly_activity")
+
+
+@functools.lru_cache(maxsize=4)
+def _synthetic(config: WorldConfig, seed: int) -> World:
+    # One stream per part: a larger timetable leaves the viewers as they are.
+    taste_rng, streamer_rng, room_rng, content_rng = np.random.default_rng(seed).spawn(4)
+    streamers = _draw_streamers(config, streamer_rng)
+    rooms = _draw_rooms(config, streamers, room_rng)
+    content = _draw_content(rooms, config.highlight_share, config.highlight_mean_s, content_rng)
+    return World(
+        viewers=_draw_viewers(config, streamers, taste_rng),
+        streamers=streamers,
+        rooms=rooms,
+        content=content,
+        hourly_activity=_normalised_activity(),
+        days=config.days,
+        highlight_share=config.highlight_share,
+        recipe=(config, seed),
+    )
+
+
+def _normalised_activity() -> NDArray[np.float64]:
+    activity = np.array(HOURLY_ACTIVITY)
+    return activity / activity.sum()
+
+
+def _draw_streamers(config: WorldConfig, rng: np.random.Generator) -> NDArray[Any]:
+    count = config.num_streamers
+    streamers = np.zeros(count, streamer_dtype(config.embedding_dim))
+    streamers["category"] = rng.integers(config.num_categories, size=count)
+    streamers["popularity"] = rng.lognormal(0.0, config.popularity_std, count)
+    streamers["quality"] = rng.normal(0.0, config.quality_std, count)
+    streamers["sensationalism"] = rng.normal(0.0, config.sensationalism_std, count)
+    hours = rng.choice(24, size=count, p=_normalised_activity())
+    streamers["home_hour"] = hours + rng.random(count)
+    # The dot product with a viewer's standard normal embedding has s.d. pair_affinity_std.
+    scale = config.pair_affinity_std / np.sqrt(config.embedding_dim)
+    streamers["embedding"] = rng.normal(0.0, scale, (count, config.embedding_dim))
+    return streamers
+
+
+def _draw_viewers(
+    config: WorldConfig, streamers: NDArray[Any], rng: np.random.Generator
+) -> NDArray[Any]:
+    count, categories = config.num_viewers, config.num_categories
+    viewers = np.zeros(count, viewer_dtype(categories, config.embedding_dim))
+    viewers["age"] = rng.choice(len(AGE_RANGES), size=count, p=(0.01, 0.06, 0.2, 0.25, 0.25, 0.13, 0.1))
+    viewers["gender"] = rng.choice(len(GENDERS), size=count, p=(0.44, 0.53, 0.03))
+
+    # Demographics shift tastes: categories differ in their appeal by age and gender (assumed).
+    age = (viewers["age"] - 3.3) / 1.6
+    gender = np.array([-1.0, 1.0, 0.0])[viewers["gender"]]
+    loadings = rng.normal(0.0, 0.5, (2, categories))
+    concentration = config.taste_concentration * np.exp(
+        age[:, None] * loadings[0] + gender[:, None] * loadings[1]
+    )
+    taste = rng.gamma(concentration)
+    taste /= np.maximum(taste.sum(1, keepdims=True), 1e-300)
+    viewers["taste"] = (taste - taste.mean(0)) / np.maximum(taste.std(0), 1e-9)
+    viewers["embedding"] = rng.normal(0.0, 1.0, (count, config.embedding_dim))
+    viewers["satiation_gain"] = rng.lognormal(
+        -0.5 * config.satiation_gain_log_std**2, config.satiation_gain_log_std, (count, categories)
+    )
+
+    # Activity, device and gifts go together (assumed correlations); margins stay as configured.
+    z_activity, z_wealth, z_social, z_gift = rng.normal(0.0, 1.0, (4, count))
+    activity = 0.95 * z_activity + 0.3122 * np.clip(age, -2, 2)
+    activity /= np.sqrt(0.95**2 + 0.3122**2)
+    log_activity = config.activity_log_mean + config.activity_log_std * activity
+    viewers["activity"] = np.exp(np.clip(log_activity, -5.0, 4.0))
+    viewers["device_price"] = np.searchsorted([-0.9, -0.1, 0.6, 1.4], z_wealth)
+    gift = 0.8 * z_gift + 0.6 * z_wealth
+    spread = config.gift_propensity_log_std
+    viewers["gift_propensity"] = np.exp(spread * gift - 0.5 * spread**2)
+    viewers["follow_count"] = np.floor(np.exp(3.5 + 0.6 * activity + 1.2 * z_social))
+    viewers["is_streamer"] = (z_social + 0.5 * activity + rng.normal(0.0, 1.0, count)) > 2.2
+    viewers["fan_count"] = np.floor(
+        np.exp(1.5 + 1.5 * z_social + 1.5 * viewers["is_streamer"] + 0.3 * activity)
+    )
+    _draw_attachments(config, viewers, streamers, rng)
+    return viewers
+
+
+def _draw_attachments(
+    config: WorldConfig,
+    viewers: NDArray[Any],
+    streamers: NDArray[Any],
+    rng: np.random.Generator,
+) -> None:
+    """Give each viewer ``1 + Poisson`` streamers, popular ones of liked categories first."""
+    count = len(viewers)
+    known = np.minimum(1 + rng.poisson(config.initial_attachments, count), INITIAL_ATTACHMENTS)
+    known = np.minimum(known, len(streamers))
+    viewers["attached_streamer"] = -1
+    log_popularity = np.log(streamers["popularity"].astype(float))
+    for first in range(0, count, 1000):  # in chunks: a matrix of all pairs would be large
+        chunk = slice(first, min(first + 1000, count))
+        taste = viewers["taste"][chunk][:, streamers["category"]]
+        affinity = taste + viewers["embedding"][chunk] @ streamers["embedding"].T
+        # Gumbel noise on log weights draws without replacement (Gumbel top-k).
+        score = log_popularity + 1.2 * affinity + rng.gumbel(size=affinity.shape)
+        most = min(INITIAL_ATTACHMENTS, len(streamers))
+        top = np.argpartition(-score, most - 1, axis=1)[:, :most]
+        order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1)
+        viewers["attached_streamer"][chunk, :most] = np.take_along_axis(top, order, axis=1)
+    beyond = np.arange(INITIAL_ATTACHMENTS) >= known[:, None]
+    strength = rng.uniform(0.3, 1.0, (count, INITIAL_ATTACHMENTS))
+    # What was watched before, as the growth law 1 - exp(-seconds / 3,000) would have it, with
+    # an error: it is a proxy of the attachment, not the attachment.
+    watched = -3000.0 * np.log1p(-np.minimum(strength, 0.98))
+    watched *= rng.lognormal(0.0, 0.5, watched.shape)
+    followed = rng.random(strength.shape) < strength
+    viewers["attached_strength"] = np.where(beyond, 0.0, strength)
+    viewers["attached_watch_s"] = np.where(beyond, 0.0, watched)
+    viewers["attached_followed"] = np.where(beyond, 0, followed)
+    viewers["attached_streamer"][beyond] = -1
+
+
+def _draw_rooms(
+    config: WorldConfig, streamers: NDArray[Any], rng: np.random.Generator
+) -> NDArray[Any]:
+    """Timetable of days -1 .. days + 1, so that it runs out on no day of an episode."""
+    count, all_days = config.num_streamers, config.days + 3
+    per_day = rng.poisson(config.rooms_per_day, (count, all_days))
+    streamer, day = np.repeat(np.indices(per_day.shape).reshape(2, -1), per_day.ravel(), axis=1)
+    start_h = streamers["home_hour"][streamer] + rng.normal(0.0, config.room_start_std_h, len(day))
+    start = (day - 1) * DAY_S + start_h * 3600.0
+    minutes = config.room_minutes_median * rng.lognormal(
+        0.0, config.room_minutes_log_std, len(day)
+    )
+    length = np.clip(minutes * 60.0, 300.0, config.room_hours_max * 3600.0)
+    order = np.lexsort((start, streamer))
+    streamer, start, length = streamer[order], start[order], length[order]
+    # One room at a time: a start during the previous room waits for its end and a pause.
+    _serialise(streamer, start, length, 600.0)
+    rooms = np.zeros(len(start), ROOM_DTYPE)
+    rooms["streamer"], rooms["start_s"], rooms["end_s"] = streamer, start, start + length
+    _assign_rooms(rooms, streamers)
+    return rooms
+
+
+def _assign_rooms(rooms: NDArray[Any], streamers: NDArray[Any]) -> None:
+    """Fill in where each streamer's rooms are, and each room's content bits."""
+    bounds = np.searchsorted(rooms["streamer"], np.arange(len(streamers) + 1))
+    streamers["first_room"], streamers["num_rooms"] = bounds[:-1], np.diff(bounds)
+    cells = np.ceil((rooms["end_s"] - rooms["start_s"]) / CONTENT_STEP_S).astype(np.int64)
+    rooms["content"] = np.concatenate([[0], np.cumsum(cells)[:-1]])
+
+
+def _draw_content(
+    rooms: NDArray[Any], share: float, mean_s: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Two-state Markov chain per room: highlights of mean ``mean_s``, a ``share`` of the time."""
+    last = rooms[-1]
+    cells = int(last["content"]) + int(
+        np.ceil((last["end_s"] - last["start_s"]) / CONTENT_STEP_S)
+    )
+    leave = min(1.0, CONTENT_STEP_S / mean_s)
+    enter = min(1.0, leave * share / (1.0 - share))
+    states = _markov_chain(rooms["content"], rng.random(cells, dtype=np.float32), enter, leave, share)
+    return np.packbits(states, bitorder="little")
+
+
+@functools.lru_cache(maxsize=4)
+def _always_live(world: World) -> World:
+    streamers = world.streamers.copy()
+    rooms = np.zeros(len(streamers), ROOM_DTYPE)
+    rooms["streamer"] = np.arange(len(streamers))
+    rooms["start_s"] = -DAY_S
+    rooms["end_s"] = (world.days + 2) * DAY_S
+    _assign_rooms(rooms, streamers)
+    config = world.recipe[0] if world.recipe else WorldConfig()
+    rng = np.random.default_rng([world.recipe[1] if world.recipe else 0, 1])
+    return World(
+        viewers=world.viewers,
+        streamers=streamers,
+        rooms=rooms,
+        content=_draw_content(rooms, world.highlight_share, config.highlight_mean_s, rng),
+        hourly_activity=world.hourly_activity,
+        days=world.days,
+        simulator=world.simulator,
+        highlight_share=world.highlight_share,
+    )
+
+
+@njit(cache=True)
+def _serialise(streamer, start, length, pause_s):  # type: ignore[no-untyped-def]
+    for i in range(1, streamer.shape[0]):
+        if streamer[i] == streamer[i - 1]:
+            start[i] = max(start[i], start[i - 1] + length[i - 1] + pause_s)
+
+
+@njit(cache=True)
+def _markov_chain(first, uniform, enter, leave, share):  # type: ignore[no-untyped-def]
+    states = np.empty(uniform.shape[0], np.uint8)
+    room = 0
+    state = 0
+    for i in range(uniform.shape[0]):
+        if room < first.shape[0] and i == first[room]:
+            room += 1
+            state = 1 if uniform[i] < share else 0
+        elif state == 1:
+            state = 0 if uniform[i] < leave else 1
+        else:
+            state = 1 if uniform[i] < enter else 0
+        states[i] = state
+    return states
+
+
+def _availability_index(
+    rooms: NDArray[Any],
+    streamers: NDArray[Any],
+    num_categories: int,
+    start_s: float,
+    num_bins: int,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+    """Rooms live at some time of each bin, sorted by bin and category."""
+    first = np.floor((rooms["start_s"] - start_s) / INDEX_STEP_S).astype(np.int64)
+    last = np.floor((rooms["end_s"] - start_s) / INDEX_STEP_S).astype(np.int64)
+    spans = last - first + 1
+    room = np.repeat(np.arange(len(rooms)), spans)
+    in_span = np.arange(len(room)) - np.repeat(np.cumsum(spans) - spans, spans)
+    category = streamers["category"][rooms["streamer"]][room]
+    key = (first[room] + in_span) * num_categories + category
+    order = np.argsort(key, kind="stable")
+    room, key = room[order], key[order]
+    offset = np.searchsorted(key, np.arange(num_bins * num_categories + 1))
+    by_bin = np.lib.stride_tricks.sliding_window_view(offset, num_categories + 1)
+    weight = streamers["popularity"][rooms["streamer"]][room].astype(np.float64)
+    return (
+        np.ascontiguousarray(by_bin[::num_categories], dtype=np.int32),
+        room.astype(np.int32),
+        np.concatenate([[0.0], np.cumsum(weight)]),
+    )
