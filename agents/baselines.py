@@ -90,10 +90,9 @@ class LoggingPolicy(ScoringPolicy):
     """
 
     RELEVANCE: ClassVar[dict[str, float]] = {
-        "affinity": 2.0,
-        "past_watch": 1.0,
-        "followed": 0.5,
-        "viewers": 0.5,
+        "affinity": 3.6,
+        "past_watch": 1.5,
+        "viewers": 1.0,
     }
     TEMPERATURE = 1.0
 

@@ -65,7 +65,7 @@ class _Parameters:
 
     def to_dict(self) -> dict[str, float]:
         """The parameters as a plain JSON-able dict."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload,no-any-return]
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
 
 
 def check_names(config: Mapping[str, Any], valid: tuple[str, ...]) -> None:
@@ -116,7 +116,7 @@ class SimulatorConfig(_Parameters):
     browse_s: float = _param(6.0, 0.1, 600, "seconds that an impression takes before any watching; assumed")
     watch_cap_s: float = _param(3600.0, 10, 86_400, "seconds, longest watch; KuaiLive: tail of watch times")
     # Click: logistic in the terms below
-    click_bias: float = _param(-2.49, -20, 20, "log-odds of a click on an average room; KuaiLive: CTR .279")
+    click_bias: float = _param(-2.6, -20, 20, "log-odds of a click on an average room; KuaiLive: CTR .279")
     click_affinity: float = _param(0.9, -10, 10, "per unit of affinity; assumed")
     click_attachment: float = _param(1.6, -10, 10, "per unit of attachment; assumed")
     click_highlight: float = _param(0.45, -10, 10, "during a highlight; form: Moment&Cross; assumed")
@@ -125,7 +125,7 @@ class SimulatorConfig(_Parameters):
     click_fatigue: float = _param(0.5, -10, 10, "per unit of fatigue, subtracted; assumed")
     click_satisfaction: float = _param(1.0, -10, 10, "per unit of satisfaction; form: RecSim; assumed")
     # Watch time: log-normal in seconds, censored at the room's end and the cap
-    watch_bias: float = _param(-1.18, -20, 20, "mean log seconds watched in an average room; KuaiLive: median 4.2 s")
+    watch_bias: float = _param(-1.53, -20, 20, "mean log seconds watched in an average room; KuaiLive: median 4.2 s")
     watch_affinity: float = _param(1.0, -10, 10, "per unit of affinity; assumed")
     watch_attachment: float = _param(1.6, -10, 10, "per unit of attachment; assumed")
     watch_highlight: float = _param(0.6, -10, 10, "during a highlight; assumed")
@@ -133,19 +133,19 @@ class SimulatorConfig(_Parameters):
     watch_sensationalism: float = _param(0.4, -10, 10, "per unit of sensationalism; assumed")
     watch_satiation: float = _param(0.9, -10, 10, "per unit of satiation, subtracted; assumed")
     watch_satisfaction: float = _param(1.5, -10, 10, "per unit of satisfaction; form: RecSim; assumed")
-    watch_noise_std: float = _param(2.39, 0, 10, "s.d. of log seconds given all of the above; KuaiLive: p90 126 s")
+    watch_noise_std: float = _param(2.45, 0, 10, "s.d. of log seconds given all of the above; KuaiLive: p90 126 s")
     # Events during a watch
-    like_per_min: float = _param(0.0229, 0, 10, "likes per watched minute, off highlights; KuaiLive: .0365 per click")
+    like_per_min: float = _param(0.0210, 0, 10, "likes per watched minute, off highlights; KuaiLive: .0365 per click")
     like_highlight: float = _param(0.5, 0, 10, "relative increase during a highlight; assumed")
-    comment_per_min: float = _param(0.031, 0, 10, "comments per watched minute; KuaiLive: .0400 per click")
+    comment_per_min: float = _param(0.0305, 0, 10, "comments per watched minute; KuaiLive: .0400 per click")
     comment_base: float = _param(0.5, 0, 10, "comment rate towards strangers, relative; assumed")
     comment_attachment: float = _param(1.5, 0, 10, "increase of it per unit of attachment; assumed")
-    gift_per_min: float = _param(0.018, 0, 10, "gifts per watched minute, average viewer; KuaiLive: .0148 per click")
+    gift_per_min: float = _param(0.0135, 0, 10, "gifts per watched minute, average viewer; KuaiLive: .0148 per click")
     gift_base: float = _param(0.3, 0, 10, "gift rate towards strangers, relative; KuaiLive: 1.1 % without gift history")
     gift_attachment: float = _param(2.0, 0, 10, "increase of it per unit of attachment; KuaiLive: 11 % with gift history")
     gift_duration_exponent: float = _param(0.3, 0, 3, "growth of the gift hazard with minutes watched; KuaiLive: 82 % of value after 300 s")
     gift_price_log_mean: float = _param(0.44, -5, 10, "mean of log gift price; KuaiLive: median 2")
-    gift_price_log_std: float = _param(2.95, 0, 5, "s.d. of log gift price; KuaiLive: p90 88, p99 1,488")
+    gift_price_log_std: float = _param(2.9, 0, 5, "s.d. of log gift price; KuaiLive: p90 88, p99 1,488")
     gift_price_max: float = _param(56_246.0, 1, 1e9, "highest gift price; KuaiLive: maximum")
     follow_per_click: float = _param(0.0025, 0, 1, "probability of a follow after a click, before the term below; assumed")
     follow_watch: float = _param(1.0, 0, 100, "increase of it per unit of log1p(watched / 30 s), relative; assumed")
@@ -174,7 +174,7 @@ class SimulatorConfig(_Parameters):
     exit_fatigue: float = _param(1.2, -10, 10, "per unit of fatigue; form: KuaiSim; assumed")
     exit_satisfaction: float = _param(2.2, -10, 10, "per unit of satisfaction, subtracted; form: KuaiSim; assumed")
     exit_elapsed_s: float = _param(7200.0, 1, 1e6, "seconds of a visit that add 1; assumed")
-    visits_per_day: float = _param(4.3, 0.01, 1000, "visits per day at activity 1 (1 / median gap); KuaiLive: 35.3 exposures per viewer-day")
+    visits_per_day: float = _param(3.5, 0.01, 1000, "visits per day at activity 1 (1 / median gap); KuaiLive: 35.3 exposures per viewer-day")
     return_satisfaction: float = _param(1.2, -10, 10, "decrease of the log gap per unit of satisfaction; form: Cox (Kapoor 2014)")
     return_noise_std: float = _param(0.6, 0, 5, "s.d. of the log gap; assumed")
     # Retrieval of candidates

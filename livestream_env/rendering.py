@@ -1,4 +1,6 @@
 """Placeholder until rendering is written."""
+
+
 class Renderer:
     @staticmethod
     def for_mode(mode, simulation):

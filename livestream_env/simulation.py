@@ -280,7 +280,9 @@ def _make_world(
         made = World.synthetic(WorldConfig().replace(of_world), int(world_seed))
     elif of_world or world_seed:
         name = next(iter(of_world), "world_seed")
-        raise ValueError(f"{name} shapes the synthetic world: it needs world='default', got {world!r}")
+        raise ValueError(
+            f"{name} shapes the synthetic world: it needs world='default', got {world!r}"
+        )
     elif isinstance(world, World):
         made = world
     elif isinstance(world, (str, os.PathLike)):

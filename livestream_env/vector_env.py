@@ -273,5 +273,3 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         if self.simulation.slots["episode"].min() < 0:
             raise ResetNeeded("call reset() before render()")
         return tuple(self._renderer.render(i) for i in range(self.num_envs))
-
-

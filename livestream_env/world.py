@@ -151,9 +151,10 @@ class World:
         if not (rooms["end_s"] - rooms["start_s"] >= MIN_ROOM_S).all():
             raise ValueError(f"rooms: each must last at least {MIN_ROOM_S:g} s")
         same = rooms["streamer"][1:] == rooms["streamer"][:-1]
-        if not (np.diff(rooms["streamer"]) >= 0).all() or not (
-            rooms["start_s"][1:][same] >= rooms["end_s"][:-1][same]
-        ).all():
+        if (
+            not (np.diff(rooms["streamer"]) >= 0).all()
+            or not (rooms["start_s"][1:][same] >= rooms["end_s"][:-1][same]).all()
+        ):
             raise ValueError("rooms must be sorted by streamer, then start, without overlap")
         if not (np.isfinite(rooms["start_s"]).all() and np.isfinite(rooms["end_s"]).all()):
             raise ValueError("rooms: start_s and end_s must be finite")
@@ -305,7 +306,9 @@ def _draw_viewers(
 ) -> NDArray[Any]:
     count, categories = config.num_viewers, config.num_categories
     viewers = np.zeros(count, viewer_dtype(categories, config.embedding_dim))
-    viewers["age"] = rng.choice(len(AGE_RANGES), size=count, p=(0.01, 0.06, 0.2, 0.25, 0.25, 0.13, 0.1))
+    viewers["age"] = rng.choice(
+        len(AGE_RANGES), size=count, p=(0.01, 0.06, 0.2, 0.25, 0.25, 0.13, 0.1)
+    )
     viewers["gender"] = rng.choice(len(GENDERS), size=count, p=(0.44, 0.53, 0.03))
 
     # Demographics shift tastes: categories differ in their appeal by age and gender (assumed).
@@ -386,9 +389,7 @@ def _draw_rooms(
     streamer, day = np.repeat(np.indices(per_day.shape).reshape(2, -1), per_day.ravel(), axis=1)
     start_h = streamers["home_hour"][streamer] + rng.normal(0.0, config.room_start_std_h, len(day))
     start = (day - 1) * DAY_S + start_h * 3600.0
-    minutes = config.room_minutes_median * rng.lognormal(
-        0.0, config.room_minutes_log_std, len(day)
-    )
+    minutes = config.room_minutes_median * rng.lognormal(0.0, config.room_minutes_log_std, len(day))
     length = np.clip(minutes * 60.0, 300.0, config.room_hours_max * 3600.0)
     order = np.lexsort((start, streamer))
     streamer, start, length = streamer[order], start[order], length[order]
@@ -413,12 +414,12 @@ def _draw_content(
 ) -> NDArray[np.uint8]:
     """Two-state Markov chain per room: highlights of mean ``mean_s``, a ``share`` of the time."""
     last = rooms[-1]
-    cells = int(last["content"]) + int(
-        np.ceil((last["end_s"] - last["start_s"]) / CONTENT_STEP_S)
-    )
+    cells = int(last["content"]) + int(np.ceil((last["end_s"] - last["start_s"]) / CONTENT_STEP_S))
     leave = min(1.0, CONTENT_STEP_S / mean_s)
     enter = min(1.0, leave * share / (1.0 - share))
-    states = _markov_chain(rooms["content"], rng.random(cells, dtype=np.float32), enter, leave, share)
+    states = _markov_chain(
+        rooms["content"], rng.random(cells, dtype=np.float32), enter, leave, share
+    )
     return np.packbits(states, bitorder="little")
 
 

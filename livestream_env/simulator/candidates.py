@@ -19,7 +19,7 @@ _MARGIN_S = 1.0  # a candidate lasts at least this long beyond the browsing
 
 
 @njit(cache=True, nogil=True)
-def _add(s, count, room):  # type: ignore[no-untyped-def]
+def _add(s, count, room):
     """Append the room if it is new; return the new count."""
     for i in range(count):
         if s.room[i] == room:
@@ -29,7 +29,7 @@ def _add(s, count, room):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _draw(w, first, last, u):  # type: ignore[no-untyped-def]
+def _draw(w, first, last, u):
     """Draw from ``index_room[first:last]`` by popularity (binary search in the running sum)."""
     base = w.index_weight[first]
     target = base + u * (w.index_weight[last] - base)
@@ -44,7 +44,7 @@ def _draw(w, first, last, u):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _category(w, p, s, u):  # type: ignore[no-untyped-def]
+def _category(w, p, s, u):
     """Draw a category with probability proportional to exp(retrieval_taste * taste)."""
     taste = w.viewers[s.viewer].taste
     num_categories = taste.shape[0]
@@ -61,7 +61,7 @@ def _category(w, p, s, u):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _affinity(w, viewer, streamer):  # type: ignore[no-untyped-def]
+def _affinity(w, viewer, streamer):
     """Affinity of a viewer to a streamer: taste, embedding, quality; about standard normal."""
     v, j = w.viewers[viewer], w.streamers[streamer]
     total = float(v.taste[j.category]) + 0.5 * j.quality
@@ -71,7 +71,7 @@ def _affinity(w, viewer, streamer):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _known(s, streamer):  # type: ignore[no-untyped-def]
+def _known(s, streamer):
     """Index of the streamer among the attached, or -1."""
     for i in range(s.num_attached):
         if s.attached_streamer[i] == streamer:
@@ -80,14 +80,14 @@ def _known(s, streamer):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def retrieve(s, w, p, impression_key):  # type: ignore[no-untyped-def]
+def retrieve(s, w, p, impression_key):
     """Fill ``s.room``, ``s.known`` and ``s.affinity`` for the impression at ``s.time_s``."""
     num_candidates = s.room.shape[0]
     until_s = s.time_s + p.browse_s + _MARGIN_S
     counter = CANDIDATES
     count = 0
 
-    quota = int(round(p.retrieval_attached_share * num_candidates))
+    quota = round(p.retrieval_attached_share * num_candidates)
     if quota > 0 and s.num_attached > 0:
         # Any order would do; a random first one keeps no streamer from ever being shown.
         begin = int(uniform(impression_key, counter) * s.num_attached)
@@ -104,7 +104,7 @@ def retrieve(s, w, p, impression_key):  # type: ignore[no-untyped-def]
     if time_bin >= 0:
         offset = w.index_offset[time_bin]
         first, last = offset[0], offset[offset.shape[0] - 1]
-        quota = int(round((p.retrieval_attached_share + p.retrieval_category_share) * num_candidates))
+        quota = round((p.retrieval_attached_share + p.retrieval_category_share) * num_candidates)
         for attempt in range(_TRIES * num_candidates):
             if count >= num_candidates or first == last:
                 break
@@ -142,4 +142,3 @@ def retrieve(s, w, p, impression_key):  # type: ignore[no-untyped-def]
         else:
             s.known[i] = -1
             s.affinity[i] = 0.0
-

@@ -42,7 +42,7 @@ _ATTEMPTS = 64  # viewers drawn until one visits within the horizon; also the fi
 
 
 @njit(cache=True, nogil=True)
-def _draw_viewer_day(s, w, p):  # type: ignore[no-untyped-def]
+def _draw_viewer_day(s, w, p):
     """Draw a viewer, a day, and her first visit, given that she visits within the horizon.
 
     So viewers appear as often as they do in logs: by their share of active viewer-days.
@@ -64,7 +64,7 @@ def _draw_viewer_day(s, w, p):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _begin_episode(s, w, p):  # type: ignore[no-untyped-def]
+def _begin_episode(s, w, p):
     s.episode += 1
     s.episode_key = mix(s.key, s.episode)
     s.ended = False
@@ -99,12 +99,12 @@ def _begin_episode(s, w, p):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _impression_key(s):  # type: ignore[no-untyped-def]
+def _impression_key(s):
     return mix(s.episode_key, s.impression + _ATTEMPTS)
 
 
 @njit(cache=True, nogil=True)
-def _log_impression(s, response, sensationalism, category):  # type: ignore[no-untyped-def]
+def _log_impression(s, response, sensationalism, category):
     """Put an impression at the head of the history."""
     for i in range(s.history.shape[0] - 1, 0, -1):
         s.history_category[i] = s.history_category[i - 1]
@@ -124,7 +124,7 @@ def _log_impression(s, response, sensationalism, category):  # type: ignore[no-u
 
 
 @njit(cache=True, nogil=True)
-def _write_outcome(s, w, p, response, shown, started_s, visit_ended, terminated, out):  # type: ignore[no-untyped-def]
+def _write_outcome(s, w, p, response, shown, started_s, visit_ended, terminated, out):
     components = reward_components(
         response.watch_s,
         response.likes,
@@ -161,7 +161,7 @@ def _write_outcome(s, w, p, response, shown, started_s, visit_ended, terminated,
 
 
 @njit(cache=True, nogil=True)
-def _reset(s, w, p, out):  # type: ignore[no-untyped-def]
+def _reset(s, w, p, out):
     _begin_episode(s, w, p)
     out.invalid_action = False
     nothing = Response(False, 0.0, 0, 0, 0.0, False)
@@ -169,7 +169,7 @@ def _reset(s, w, p, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _step(s, w, p, action, out):  # type: ignore[no-untyped-def]
+def _step(s, w, p, action, out):
     started_s = s.time_s
     key = _impression_key(s)
     shown = s.room[action]
@@ -209,7 +209,7 @@ def _step(s, w, p, action, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def reset(  # type: ignore[no-untyped-def]
+def reset(
     slots,
     mask,
     viewers,
@@ -234,7 +234,7 @@ def reset(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def step(  # type: ignore[no-untyped-def]
+def step(
     slots,
     actions,
     viewers,
@@ -257,7 +257,7 @@ def step(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _mean_counted(mean):  # type: ignore[no-untyped-def]
+def _mean_counted(mean):
     """E[min(n, MAX_COUNTED)] for a Poisson n: the sum of P(n > k) for k < MAX_COUNTED."""
     probability = math.exp(-mean)
     cumulative = probability
@@ -270,7 +270,7 @@ def _mean_counted(mean):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _mean_log_price(p):  # type: ignore[no-untyped-def]
+def _mean_log_price(p):
     """E[log1p(price of a gift)], by the midpoint rule on 64 quantiles."""
     total = 0.0
     for i in range(64):
@@ -281,7 +281,7 @@ def _mean_log_price(p):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def expected_response(  # type: ignore[no-untyped-def]
+def expected_response(
     slots,
     viewers,
     streamers,
@@ -296,14 +296,10 @@ def expected_response(  # type: ignore[no-untyped-def]
 ):
     """What each candidate would bring: for oracles, which may read the hidden state.
 
-    Args:
-        slots: (N,).
-        viewers, streamers, rooms, content, index_offset, index_room, index_weight: the world.
-        parameters: (1,).
-        quantiles: (M,) standard normal quantiles at which the watch time is evaluated.
-        out: (N, candidates, 7) float64: click probability; then, given a click, the expected
-            reward components (watch, like, comment, gift, follow); then the sensationalism. Zeros
-            for empty slots.
+    ``quantiles`` (M,) are standard normal quantiles at which the watch time is evaluated. ``out``
+    (N, candidates, 7) float64 receives the click probability; then, given a click, the expected
+    reward components (watch, like, comment, gift, follow); then the sensationalism. Zeros for
+    empty slots.
     """
     w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_room, index_weight)
     p = parameters[0]

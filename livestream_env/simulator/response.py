@@ -40,7 +40,7 @@ class Response(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def appeal(s, w, p, slot):  # type: ignore[no-untyped-def]
+def appeal(s, w, p, slot):
     """The :class:`Appeal` of the candidate in ``slot`` (which must not be empty)."""
     room = w.rooms[s.room[slot]]
     streamer = w.streamers[room.streamer]
@@ -58,7 +58,7 @@ def appeal(s, w, p, slot):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def click_probability(a, s, p):  # type: ignore[no-untyped-def]
+def click_probability(a, s, p):
     """P(click): logistic."""
     log_odds = (
         p.click_bias
@@ -74,7 +74,7 @@ def click_probability(a, s, p):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def watch_log_mean(a, s, p):  # type: ignore[no-untyped-def]
+def watch_log_mean(a, s, p):
     """Mean of the log of the uncensored watch time in seconds."""
     return (
         p.watch_bias
@@ -89,20 +89,20 @@ def watch_log_mean(a, s, p):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def like_mean(a, p, watch_s):  # type: ignore[no-untyped-def]
+def like_mean(a, p, watch_s):
     """Expected likes in a watch."""
     return p.like_per_min * (1.0 + p.like_highlight * a.highlight) * watch_s / 60.0
 
 
 @njit(cache=True, nogil=True)
-def comment_mean(a, p, watch_s):  # type: ignore[no-untyped-def]
+def comment_mean(a, p, watch_s):
     """Expected comments in a watch."""
     rate = p.comment_per_min * (p.comment_base + p.comment_attachment * a.attachment)
     return rate * watch_s / 60.0
 
 
 @njit(cache=True, nogil=True)
-def gift_probability(a, p, gift_propensity, watch_s):  # type: ignore[no-untyped-def]
+def gift_probability(a, p, gift_propensity, watch_s):
     """P(a gift in the watch): the hazard grows with the minutes watched."""
     minutes = watch_s / 60.0
     rate = p.gift_per_min * gift_propensity * (p.gift_base + p.gift_attachment * a.attachment)
@@ -110,7 +110,7 @@ def gift_probability(a, p, gift_propensity, watch_s):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
-def follow_probability(a, p, watch_s):  # type: ignore[no-untyped-def]
+def follow_probability(a, p, watch_s):
     """P(a follow) after a click, for streamers not yet followed."""
     if a.followed:
         return 0.0
@@ -118,7 +118,7 @@ def follow_probability(a, p, watch_s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def respond(a, s, w, p, key):  # type: ignore[no-untyped-def]
+def respond(a, s, w, p, key):
     """Draw the :class:`Response` to an impression."""
     if rng.uniform(key, rng.CLICK) >= click_probability(a, s, p):
         return Response(False, 0.0, 0, 0, 0.0, False)

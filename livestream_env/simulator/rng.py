@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import config, njit
+from numba import config as numba_config
+from numba import njit
 
 # Purposes of the draws of one impression. Candidate retrieval uses CANDIDATES + 0, 1, 2, ...
 CLICK = 1
@@ -54,7 +55,7 @@ _D = (
 
 
 @njit(cache=True, nogil=True)
-def mix(key, counter):  # type: ignore[no-untyped-def]
+def mix(key, counter):
     """64 random bits for ``counter`` under ``key`` (both uint64)."""
     z = key + _GOLDEN * (np.uint64(counter) + np.uint64(1))
     z = (z ^ (z >> _S30)) * _MIX_1
@@ -62,24 +63,24 @@ def mix(key, counter):  # type: ignore[no-untyped-def]
     return z ^ (z >> _S31)
 
 
-if config.DISABLE_JIT:  # NumPy scalars warn where machine integers wrap
+if numba_config.DISABLE_JIT:  # type: ignore[attr-defined]  # NumPy scalars warn where machine integers wrap
     mix = np.errstate(over="ignore")(mix)
 
 
 @njit(cache=True, nogil=True)
-def uniform(key, counter):  # type: ignore[no-untyped-def]
+def uniform(key, counter):
     """Uniform on the open interval (0, 1), 53 bits."""
     return (np.float64(mix(key, counter) >> _S11) + 0.5) * _TO_UNIT
 
 
 @njit(cache=True, nogil=True)
-def _tail(q):  # type: ignore[no-untyped-def]
+def _tail(q):
     numerator = ((((_C[0] * q + _C[1]) * q + _C[2]) * q + _C[3]) * q + _C[4]) * q + _C[5]
     return numerator / ((((_D[0] * q + _D[1]) * q + _D[2]) * q + _D[3]) * q + 1.0)
 
 
 @njit(cache=True, nogil=True)
-def normal_quantile(p):  # type: ignore[no-untyped-def]
+def normal_quantile(p):
     """Inverse of the standard normal distribution function, for p in (0, 1)."""
     if p < 0.02425:
         return _tail(math.sqrt(-2.0 * math.log(p)))
@@ -93,13 +94,13 @@ def normal_quantile(p):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def normal(key, counter):  # type: ignore[no-untyped-def]
+def normal(key, counter):
     """Standard normal, increasing in the underlying uniform."""
     return normal_quantile(uniform(key, counter))
 
 
 @njit(cache=True, nogil=True)
-def rough_normal(bits):  # type: ignore[no-untyped-def]
+def rough_normal(bits):
     """Nearly normal from 64 bits: the sum of four 16-bit uniforms; |value| < 3.47, variance 1."""
     total = (
         np.float64(bits & _MASK_16)
@@ -111,7 +112,7 @@ def rough_normal(bits):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def poisson(mean, u):  # type: ignore[no-untyped-def]
+def poisson(mean, u):
     """Poisson count by inversion of ``u`` in (0, 1); for means up to a few tens."""
     probability = math.exp(-mean)
     cumulative = probability

@@ -17,7 +17,15 @@ from livestream_env.reward import REWARD_COMPONENTS
 from livestream_env.world import DAY_S, World
 
 MAX_ATTACHMENTS = 32  # streamers that a viewer remembers; the weakest gives way
-HISTORY_FIELDS = ("clicked", "watch_s", "likes", "comments", "gift_value", "followed", "cover_appeal")
+HISTORY_FIELDS = (
+    "clicked",
+    "watch_s",
+    "likes",
+    "comments",
+    "gift_value",
+    "followed",
+    "cover_appeal",
+)
 
 HORIZONS = ("visit", "day", "week")
 DAY_START_S = 4 * 3600.0  # a viewer-day runs from 04:00, the quietest hour, to 04:00
@@ -127,7 +135,8 @@ class WorldArrays(NamedTuple):
 
 def kernel_array(array: NDArray[Any]) -> NDArray[Any]:
     """The view that the kernel takes: records with attributes where it runs as plain Python."""
-    return array.view(np.recarray) if numba_config.DISABLE_JIT and array.dtype.names else array
+    plain_python = numba_config.DISABLE_JIT  # type: ignore[attr-defined]
+    return array.view(np.recarray) if plain_python and array.dtype.names else array
 
 
 def world_arrays(world: World) -> WorldArrays:

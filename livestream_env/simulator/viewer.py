@@ -1,6 +1,4 @@
-"""How an impression changes the viewer: satiation, satisfaction, attachment, fatigue, leaving,
-returning.
-"""
+"""How an impression changes the viewer: mood, memory, leaving and returning."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ _FORGETTING_S = 1800.0  # time constant of the logged watch time per category
 
 
 @njit(cache=True, nogil=True)
-def after_activity(p, time_s, seconds):  # type: ignore[no-untyped-def]
+def after_activity(p, time_s, seconds):
     """The moment when ``seconds`` of mean activity have passed since ``time_s``.
 
     Gaps between visits are drawn on a clock that runs fast in the evening and slow at night, so
@@ -36,7 +34,7 @@ def after_activity(p, time_s, seconds):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def gap_s(s, w, p, key):  # type: ignore[no-untyped-def]
+def gap_s(s, w, p, key):
     """Seconds of mean activity until the next visit: log-normal, shorter when satisfied."""
     log_gap = (
         p.log_gap_s
@@ -48,7 +46,7 @@ def gap_s(s, w, p, key):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def pass_time(s, p, seconds):  # type: ignore[no-untyped-def]
+def pass_time(s, p, seconds):
     """Let satiation and the logged watch times per category decay."""
     satiation = math.exp(-seconds / p.satiation_decay_s)
     logged = math.exp(-seconds / _FORGETTING_S)
@@ -58,7 +56,7 @@ def pass_time(s, p, seconds):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _remember(s, streamer):  # type: ignore[no-untyped-def]
+def _remember(s, streamer):
     """Index of a new entry for the streamer; the weakest gives way when memory is full."""
     i = s.num_attached
     if i < s.attachment.shape[0]:
@@ -76,7 +74,7 @@ def _remember(s, streamer):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def grow_attachment(s, p, slot, streamer, response):  # type: ignore[no-untyped-def]
+def grow_attachment(s, p, slot, streamer, response):
     """Log a click, and let attachment grow by the watch: a long one, a tenth of the way to 1."""
     i = s.known[slot]
     if i < 0:
@@ -92,7 +90,7 @@ def grow_attachment(s, p, slot, streamer, response):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def update_mood(s, p, response, sensationalism):  # type: ignore[no-untyped-def]
+def update_mood(s, p, response, sensationalism):
     """Satisfaction and fatigue after an impression.
 
     Satisfaction rises by long views, falls by clicks regretted at once, and falls by every click
@@ -113,7 +111,7 @@ def update_mood(s, p, response, sensationalism):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def satiate(s, w, p, category, watch_s):  # type: ignore[no-untyped-def]
+def satiate(s, w, p, category, watch_s):
     """Add a watch to the satiation with its category."""
     s.category_watch_s[category] += watch_s
     if p.use_satiation:
@@ -122,7 +120,7 @@ def satiate(s, w, p, category, watch_s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def leaves(s, p, key):  # type: ignore[no-untyped-def]
+def leaves(s, p, key):
     """Whether the viewer leaves after this impression."""
     log_odds = (
         p.exit_bias
@@ -134,7 +132,7 @@ def leaves(s, p, key):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def begin_visit(s, time_s):  # type: ignore[no-untyped-def]
+def begin_visit(s, time_s):
     """Open the service at ``time_s``, rested."""
     s.time_s = time_s
     s.visit_start_s = time_s
@@ -143,7 +141,7 @@ def begin_visit(s, time_s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def stay_away(s, w, p, key):  # type: ignore[no-untyped-def]
+def stay_away(s, w, p, key):
     """Leave, and come back after the gap; what the viewer feels fades meanwhile."""
     back_s = after_activity(p, s.time_s, gap_s(s, w, p, key))
     away_s = back_s - s.time_s
