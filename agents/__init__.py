@@ -1,0 +1,1 @@
+"""Agents for live-stream recommendation: policies, a hand-written DQN, and their evaluation."""

@@ -1,0 +1,129 @@
+"""What a training run reports: episode statistics, TensorBoard, a CSV file, a progress bar."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+
+class EpisodeStatistics:
+    """Mean reward and length of the latest 100 episodes.
+
+    Args:
+        num_envs: Environments stepped side by side.
+    """
+
+    def __init__(self, num_envs: int) -> None:
+        self._reward = np.zeros(num_envs)
+        self._length = np.zeros(num_envs, dtype=np.int64)
+        self._latest: deque[tuple[float, int]] = deque(maxlen=100)
+
+    def add(self, envs: np.ndarray, reward: np.ndarray, ended: np.ndarray) -> None:
+        """Count one step of some environments: indices, rewards, and whether the episode ended."""
+        self._reward[envs] += reward
+        self._length[envs] += 1
+        for env in envs[ended].tolist():
+            self._latest.append((float(self._reward[env]), int(self._length[env])))
+            self._reward[env] = self._length[env] = 0
+
+    def means(self) -> dict[str, float]:
+        """The two means, nan before the first episode has ended."""
+        reward, length = np.mean(self._latest or [(np.nan, np.nan)], axis=0).tolist()
+        return {"rollout/ep_rew_mean": reward, "rollout/ep_len_mean": length}
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Everything, as arrays."""
+        latest = np.array(self._latest, dtype=np.float64).reshape(-1, 2)
+        return {"reward": self._reward, "length": self._length, "latest": latest}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Take over what :meth:`state_dict` gave."""
+        self._reward[:] = state["reward"]
+        self._length[:] = state["length"]
+        self._latest.extend((reward, int(length)) for reward, length in state["latest"].tolist())
+
+
+class TrainingLog:
+    """Writes rows of named numbers to ``progress.csv`` and TensorBoard, and moves a progress bar.
+
+    Use as a context manager. Without directory and bar it does nothing.
+
+    Args:
+        log_dir: Directory for the files, made if missing; an existing ``progress.csv`` is
+            continued. None: no files.
+        progress_bar: Show a bar.
+        start: Step count at the beginning.
+        end: Step count at which the bar is full.
+        interval: Steps between two rows.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] | None,
+        progress_bar: bool,
+        start: int,
+        end: int,
+        interval: int,
+    ) -> None:
+        self._started = (time.perf_counter(), start)
+        self._interval = interval
+        self._next_row = start + interval
+        self._csv: Any = None
+        self._events: Any = None
+        self._bar: Any = None
+        if log_dir is not None:
+            # Imported when wanted: TensorBoard takes a second to load.
+            from torch.utils.tensorboard import SummaryWriter
+
+            directory = Path(log_dir)
+            directory.mkdir(parents=True, exist_ok=True)
+            self._csv = open(directory / "progress.csv", "a", newline="", encoding="utf-8")
+            self._events = SummaryWriter(str(directory))
+        if progress_bar:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=end, initial=start, unit=" steps", unit_scale=True)
+
+    def row_is_due(self, step: int) -> bool:
+        """Move the bar to ``step``, and say whether a row should be written now."""
+        if self._bar is not None:
+            self._bar.update(step - self._bar.n)
+        wanted = self._csv is not None or self._bar is not None
+        return wanted and step >= self._next_row
+
+    def write(self, step: int, row: dict[str, float]) -> None:
+        """Write one row; every call of a run has the same names ``group/name``."""
+        self._next_row = step + self._interval
+        if self._bar is not None:
+            self._bar.set_postfix(reward=f"{row['rollout/ep_rew_mean']:.2f}", refresh=False)
+        if self._csv is not None:
+            began_s, began_step = self._started
+            fps = (step - began_step) / (time.perf_counter() - began_s)
+            row = {"time/total_timesteps": step, "time/fps": fps, **row}
+            writer = csv.DictWriter(self._csv, fieldnames=list(row))
+            if self._csv.tell() == 0:
+                writer.writeheader()
+            writer.writerow(row)
+            self._csv.flush()
+            for name, value in row.items():
+                self._events.add_scalar(name, value, step)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for sink in (self._csv, self._events, self._bar):
+            if sink is not None:
+                sink.close()
