@@ -7,6 +7,7 @@ finished, what was interrupted starts again. :mod:`agents.workers` plays many of
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -21,10 +22,10 @@ import livestream_env  # noqa: F401  (registers the environments)
 
 from .evaluation import EVALUATION_SEED, evaluate
 from .files import atomic_path, write_text
-from .policy import Policy, agent_spec
+from .policy import Policy, agent_spec, learn
 
 SETTINGS_FILE = "settings.json"
-RUNS_FOLDER = "runs"
+RESULT_FILE = "result.npz"
 CURVE_DTYPE = np.dtype([("timesteps", np.int64), ("cpu_s", np.float64), ("reward", np.float64)])
 Report = Callable[[int], object]  # told the number of training steps done
 
@@ -71,10 +72,13 @@ class Run(NamedTuple):
     agent: str
     seed: int
 
-    @property
-    def file_name(self) -> str:
-        """The name of its result file."""
-        return f"{self.agent.replace(':', '.')}-{self.seed}.npz"
+    def folder(self, comparison: Path) -> Path:
+        """Where it writes: its result, its log, its trained model."""
+        return comparison / "runs" / f"{self.agent.replace(':', '.')}-{self.seed}"
+
+    def result_path(self, comparison: Path) -> Path:
+        """Its result, which is there once the run is finished."""
+        return self.folder(comparison) / RESULT_FILE
 
     @property
     def env_seed(self) -> int:
@@ -171,37 +175,44 @@ class LearningCurve:
             self.record(timesteps)
 
 
-def play(run: Run, settings: Settings, report: Report = lambda timesteps: None) -> Result:
-    """Train (if the agent learns) and evaluate."""
+def play(
+    run: Run, settings: Settings, folder: Path, report: Report = lambda timesteps: None
+) -> None:
+    """Train (if the agent learns), evaluate, and save the result.
+
+    Args:
+        run: What to play.
+        settings: Of the comparison.
+        folder: Of the comparison; what an earlier attempt left of the run is removed.
+        report: Told the progress of the training.
+    """
+    home = run.folder(folder)
+    shutil.rmtree(home, ignore_errors=True)
     env = settings.make_env()
     spec = agent_spec(run.agent)
     policy = spec.make(env, seed=run.env_seed)
     curve = LearningCurve(policy, settings, report)
-    learn = getattr(policy, "learn", None)
-    if learn is None:
-        pass
-    elif spec.learns:
+    if spec.learns:
         curve.record(0)
-        learn(settings.timesteps, callback=curve)
+        learn(policy, settings.timesteps, callback=curve, log_dir=home)
         if curve.due:  # an agent that does not call back, or that stopped short
             curve.record(settings.timesteps)
         curve.pause()
-    else:  # fits an estimate once; there is no curve to follow
-        learn(settings.timesteps)
+    elif hasattr(policy, "learn"):  # fits an estimate once; there is no curve to follow
+        learn(policy, settings.timesteps)
         curve.pause()
+    if hasattr(policy, "save"):
+        home.mkdir(parents=True, exist_ok=True)
+        policy.save(home / "model")
     start = time.perf_counter()
     episodes = settings.evaluate(policy, settings.eval_episodes)
-    eval_wall_s = time.perf_counter() - start
+    timing = {
+        "train_wall_s": curve.wall_s,
+        "train_cpu_s": curve.cpu_s,
+        "eval_wall_s": time.perf_counter() - start,
+    }
+    Result(episodes, np.array(curve.rows, CURVE_DTYPE), timing).save(run.result_path(folder))
     env.close()
-    return Result(
-        episodes,
-        np.array(curve.rows, CURVE_DTYPE),
-        {
-            "train_wall_s": curve.wall_s,
-            "train_cpu_s": curve.cpu_s,
-            "eval_wall_s": eval_wall_s,
-        },
-    )
 
 
 def open_folder(folder: Path, settings: Settings, resume: bool, overwrite: bool = False) -> None:
@@ -212,7 +223,7 @@ def open_folder(folder: Path, settings: Settings, resume: bool, overwrite: bool 
         ValueError: If it is to be resumed with other settings than it was begun with.
     """
     stored = folder / SETTINGS_FILE
-    finished = sorted((folder / RUNS_FOLDER).glob("*.npz"))
+    finished = sorted(folder.glob(f"runs/*/{RESULT_FILE}"))
     mine = json.loads(json.dumps(asdict(settings)))
     if resume and stored.exists():
         theirs = json.loads(stored.read_text(encoding="utf-8"))
@@ -231,7 +242,6 @@ def open_folder(folder: Path, settings: Settings, resume: bool, overwrite: bool 
             f"{folder} already holds {len(finished)} finished runs: --resume keeps them and does "
             "the rest, --overwrite starts again, --out names another folder"
         )
-    else:
-        for path in finished:
-            path.unlink()
+    elif overwrite:
+        shutil.rmtree(folder / "runs", ignore_errors=True)
     write_text(stored, json.dumps(mine, indent=2) + "\n")

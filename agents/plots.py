@@ -56,21 +56,28 @@ def plot_curves(path: Path, curves: pd.DataFrame, levels: Mapping[str, float]) -
     by_steps, by_time = figure.subplots(1, 2, sharey=True)
     colours = _colours(curves["agent"].unique())
     for agent, rows in curves.groupby("agent", sort=False):
-        reward = rows.pivot(index="timesteps", columns="seed", values="reward")
-        cpu_s = rows.groupby("timesteps")["cpu_s"].mean().to_numpy()
+        points = rows.assign(point=rows.groupby("seed").cumcount())
+        reward = points.pivot(index="point", columns="seed", values="reward").dropna()
+        place = points.groupby("point")[["timesteps", "cpu_s"]].mean().loc[reward.index]
         middle = iqm(reward.to_numpy(), axis=1)
-        steps = reward.index.to_numpy() / 1000
-        for axes, x in ((by_steps, steps), (by_time, cpu_s)):
-            axes.plot(x, middle, color=colours[agent], linewidth=2, label=agent)
-            axes.fill_between(x, reward.min(axis=1), reward.max(axis=1), color=colours[agent],
-                              alpha=0.15, linewidth=0)  # fmt: skip
+        low, high = reward.min(axis=1), reward.max(axis=1)
+        # Before training no time has passed, which a logarithmic axis cannot show.
+        for axes, x, first in (
+            (by_steps, place["timesteps"] / 1000, 0),
+            (by_time, place["cpu_s"], 1),
+        ):
+            axes.plot(x[first:], middle[first:], color=colours[agent], linewidth=2, label=agent)
+            axes.fill_between(
+                x[first:], low[first:], high[first:], color=colours[agent], alpha=0.15, linewidth=0
+            )
     for axes in (by_steps, by_time):
         for level in levels.values():
             axes.axhline(level, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         _tidy(axes)
     _name_levels(by_time, levels)
     by_steps.set_xlabel("environment steps (thousands)")
-    by_time.set_xlabel("CPU seconds of training")
+    by_time.set_xlabel("CPU seconds of training (log scale)")
+    by_time.set_xscale("log")
     by_steps.set_ylabel("reward per viewer-day")
     if len(curves):
         by_steps.legend(frameon=False, fontsize=9)
@@ -121,9 +128,13 @@ def plot_scores(path: Path, scores: Mapping[str, Estimate], low: str, high: str)
         zero, one = scores[low].value, scores[high].value
         for level in (zero, one):
             axes.axvline(level, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        scale = one - zero
         normalised = axes.secondary_xaxis(
             "top",
-            functions=(lambda x: (x - zero) / (one - zero), lambda y: zero + y * (one - zero)),
+            functions=(
+                lambda x: (np.asarray(x, float) - zero) / scale,
+                lambda y: zero + np.asarray(y, float) * scale,
+            ),
         )
         normalised.set_xlabel(f"normalised score (0: {low}, 1: {high})")
         normalised.tick_params(labelsize=9)

@@ -8,6 +8,7 @@ on the command line as ``module:Class``.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -24,10 +25,10 @@ class Policy(Protocol):
 
     * ``bind(env)``: the vector environment about to be played (for policies that read its hidden
       state).
-    * ``learn(total_timesteps, callback=None, progress_bar=False)``: train for that many steps of
-      the environment; ``callback(agent)`` is called now and then, and may read
-      ``agent.num_timesteps``.
-    * ``save(path)``: store what was learned.
+    * ``learn(total_timesteps, callback=None)``: train for that many steps of the environment;
+      ``callback(agent)`` is to be called now and then, and reads ``agent.num_timesteps``. It may
+      also take ``progress_bar`` (bool) and ``log_dir`` (a folder for TensorBoard and CSV).
+    * ``save(path)``: store what was learned; the path has no suffix.
     """
 
     def predict(
@@ -70,10 +71,9 @@ class AgentSpec:
     learns: bool = False
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
-    def make(self, env: gym.Env, seed: int) -> Policy:
-        """Construct the agent for ``env`` (single environment)."""
-        policy: Policy = load_policy_class(self.target)(env, seed=seed, **self.kwargs)
-        return policy
+    def make(self, env: gym.Env, seed: int, **kwargs: Any) -> Policy:
+        """Construct the agent for ``env`` (a single environment); ``kwargs`` replace its own."""
+        return load_policy_class(self.target)(env, seed=seed, **{**self.kwargs, **kwargs})
 
 
 AGENTS: dict[str, AgentSpec] = {
@@ -96,7 +96,7 @@ AGENTS: dict[str, AgentSpec] = {
 }
 
 
-def load_policy_class(target: str) -> Callable[..., Policy]:
+def load_policy_class(target: str) -> Any:
     """Import ``"package.module:Class"``.
 
     Raises:
@@ -119,7 +119,7 @@ def load_policy_class(target: str) -> Callable[..., Policy]:
             f"agent {target!r} must be a class with a method "
             "predict(observation, state=None, episode_start=None, deterministic=False)"
         )
-    return cls  # type: ignore[no-any-return]
+    return cls
 
 
 def agent_spec(name: str) -> AgentSpec:
@@ -135,3 +135,18 @@ def agent_spec(name: str) -> AgentSpec:
             f"unknown agent {name!r}; valid are {', '.join(AGENTS)}, or a class 'module:Class'"
         )
     return AgentSpec(name, name, learns=hasattr(load_policy_class(name), "learn"))
+
+
+def learn(policy: Any, total_timesteps: int, **options: Any) -> None:
+    """Call ``policy.learn`` with those ``options`` that it takes.
+
+    Args:
+        policy: Has a method ``learn``.
+        total_timesteps: Steps of the environment to train for.
+        **options: ``callback``, ``progress_bar``, ``log_dir``.
+    """
+    parameters = inspect.signature(policy.learn).parameters
+    anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    policy.learn(
+        total_timesteps, **{k: v for k, v in options.items() if anything or k in parameters}
+    )

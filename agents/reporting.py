@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .comparison import RUNS_FOLDER, Result, Run, Settings
+from .comparison import Result, Run, Settings
 from .evaluation import EPISODE_DTYPE
 from .files import atomic_path, write_text
 from .plots import plot_curves, plot_scores
@@ -28,8 +28,8 @@ PACKAGES = ("livestream-env", "gymnasium", "numpy", "numba", "scipy", "torch", "
 
 def load_results(folder: Path, runs: Sequence[Run]) -> dict[Run, Result]:
     """The results of those ``runs`` that are finished."""
-    paths = {run: folder / RUNS_FOLDER / run.file_name for run in runs}
-    return {run: Result.load(path) for run, path in paths.items() if path.exists()}
+    finished = [run for run in runs if run.result_path(folder).exists()]
+    return {run: Result.load(run.result_path(folder)) for run in finished}
 
 
 def scores_table(results: Mapping[Run, Result]) -> pd.DataFrame:
@@ -62,6 +62,17 @@ def per_agent(results: Mapping[Run, Result], field: str) -> dict[str, np.ndarray
     for run, result in results.items():
         collected.setdefault(run.agent, []).append(result.episodes[field].astype(np.float64))
     return {agent: np.stack(rows) for agent, rows in collected.items()}
+
+
+def describe_episodes(episodes: np.ndarray) -> str:
+    """The mean of each total over viewer-days with its 95 % interval, as plain text."""
+    count = len(episodes)
+    lines = [f"per viewer-day, {count:,} of them:"]
+    for name in episodes.dtype.names or ():
+        values = episodes[name].astype(np.float64)
+        margin = 1.96 * values.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan
+        lines.append(f"  {name:12s} {values.mean():10.3f} ± {margin:.3f}")
+    return "\n".join(lines)
 
 
 def write_report(
@@ -202,8 +213,9 @@ def _score_lines(
 
 
 def _challengers(agents: list[str]) -> list[str]:
-    """Whose paired differences are shown: our DQN's and those of the user's own classes."""
-    return [a for a in agents if a == "dqn" or a not in AGENTS] or agents[:1]
+    """Whose paired differences are shown: our DQN's and the user's own classes'."""
+    learners = [agent for agent in agents if agent in AGENTS and AGENTS[agent].learns]
+    return [a for a in agents if a == "dqn" or a not in AGENTS] or learners[:1] or agents[:1]
 
 
 def _pair_lines(agent: str, comparison: Comparison) -> list[str]:

@@ -56,7 +56,6 @@ class SB3DQN:
         env: A single environment.
         seed: Seed of the network, the exploration and the viewers it trains with.
         matched: Take the settings of our ``default`` preset instead of SB3's defaults.
-        log_dir: Folder for ``progress.csv`` and TensorBoard's event file; ``None`` logs nothing.
         **settings: Arguments of :class:`stable_baselines3.DQN` that replace the above.
     """
 
@@ -65,7 +64,6 @@ class SB3DQN:
         env: gym.Env,
         seed: int | None = None,
         matched: bool = False,
-        log_dir: str | Path | None = None,
         **settings: Any,
     ) -> None:
         chosen = matched_settings(DQNConfig.preset("default")) if matched else {}
@@ -77,8 +75,6 @@ class SB3DQN:
             # On a graphics card networks this small are slower.
             **{"device": "cpu", **chosen, **settings},
         )
-        if log_dir is not None:
-            self.model.set_logger(configure(str(log_dir), ["csv", "tensorboard"]))
 
     @property
     def num_timesteps(self) -> int:
@@ -100,8 +96,21 @@ class SB3DQN:
         total_timesteps: int,
         callback: Callback | None = None,
         progress_bar: bool = False,
+        log_dir: str | Path | None = None,
     ) -> Self:
-        """Train; ``callback(self)`` is called after each step of the environment."""
+        """Train.
+
+        Args:
+            total_timesteps: Environment steps to make.
+            callback: Called with the agent after each of them; returning False ends training.
+            progress_bar: Show one.
+            log_dir: Where to write ``progress.csv`` and TensorBoard's events.
+
+        Returns:
+            The agent.
+        """
+        if log_dir is not None:
+            self.model.set_logger(configure(str(log_dir), ["csv", "tensorboard"]))
         self.model.learn(
             total_timesteps,
             callback=None if callback is None else _Call(self, callback),
@@ -115,8 +124,8 @@ class SB3DQN:
         self.model.save(path)
 
     @classmethod
-    def load(cls, path: str | Path, env: gym.Env) -> Self:
-        """A stored agent, ready to act in ``env`` or to train on."""
+    def load(cls, path: str | Path, env: gym.Env | None = None) -> Self:
+        """A stored agent; ``env`` is needed to train on, not to predict."""
         agent = cls.__new__(cls)
         agent.model = SB3Model.load(path, env=env, device="cpu")
         return agent
@@ -131,5 +140,4 @@ class _Call(BaseCallback):
         self.function = function
 
     def _on_step(self) -> bool:
-        self.function(self.agent)
-        return True
+        return self.function(self.agent) is not False

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import cast
 
 from tqdm import tqdm
 
-from .comparison import RUNS_FOLDER, Run, Settings, play
+from .comparison import Run, Settings, play
 from .policy import agent_spec
 
 REPORT_EVERY_S = 0.5
@@ -39,14 +40,14 @@ def play_all(
     Args:
         runs: What to play.
         settings: Common to all.
-        folder: Of the comparison; results go to its subfolder ``runs``.
+        folder: Of the comparison.
         workers: Processes at a time.
         quiet: No progress bar and no messages.
 
     Returns:
         The runs that failed, with the reason.
     """
-    missing = [run for run in runs if not (folder / RUNS_FOLDER / run.file_name).exists()]
+    missing = [run for run in runs if not run.result_path(folder).exists()]
     # The long ones first, so that no processor idles at the end.
     pending = deque(sorted(missing, key=lambda run: not agent_spec(run.agent).learns))
     active: dict[Connection, tuple[Run, BaseProcess]] = {}
@@ -60,8 +61,8 @@ def play_all(
                 run = pending.popleft()
                 connection, process = _start(run, settings, folder)
                 active[connection] = (run, process)
-            for connection in wait(list(active)):
-                assert isinstance(connection, Connection)
+            for ready in wait(list(active)):
+                connection = cast(Connection, ready)
                 run, process = active[connection]
                 try:
                     message = connection.recv()
@@ -106,7 +107,7 @@ def _work(sender: Connection, run: Run, settings: Settings, folder: Path) -> Non
             last = now
 
     try:
-        play(run, settings, report).save(folder / RUNS_FOLDER / run.file_name)
+        play(run, settings, folder, report)
     except Exception:
         sender.send(traceback.format_exc())
         raise SystemExit(1) from None

@@ -11,6 +11,15 @@ import gymnasium as gym
 import livestream_env  # noqa: F401  (registers the environments)
 
 
+def described_parser(module: str, description: str | None) -> argparse.ArgumentParser:
+    """A parser for ``python -m module`` that prints ``description`` as it is written."""
+    return argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
 def positive_int(text: str) -> int:
     """An integer of at least 1; underscores may group digits, as in ``2_000_000``."""
     value = int(text)

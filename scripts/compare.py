@@ -20,18 +20,14 @@ from agents.comparison import Settings, open_folder, plan
 from agents.policy import AGENTS
 from agents.reporting import write_report
 from agents.workers import default_workers, play_all
-from scripts.arguments import add_env_arguments, make_env, positive_int
+from scripts.arguments import add_env_arguments, described_parser, make_env, positive_int
 
 DEFAULT_AGENTS = "random,popularity,max-ctr,logging,greedy-oracle,farsighted-oracle,dqn,sb3-dqn"
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = described_parser("scripts.compare", __doc__)
     parser.add_argument(
         "--agents",
         default=DEFAULT_AGENTS,

@@ -1,0 +1,70 @@
+"""Score one agent on held-out viewer-days.
+
+python -m scripts.evaluate --agent dqn --model runs/dqn/model.safetensors
+python -m scripts.evaluate --agent popularity --episodes 5000 --csv popularity.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from agents.evaluation import EVALUATION_SEED, evaluate
+from agents.files import atomic_path
+from agents.policy import AGENTS, Policy, agent_spec, load_policy_class
+from agents.reporting import describe_episodes
+from scripts.arguments import add_env_arguments, described_parser, make_env, positive_int
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = described_parser("scripts.evaluate", __doc__)
+    parser.add_argument("--agent", required=True, help=f"{', '.join(AGENTS)}, or module:Class")
+    parser.add_argument("--model", type=Path, help="what a learner saved; read with Class.load")
+    add_env_arguments(parser)
+    parser.add_argument("--episodes", type=positive_int, default=1000, help="%(default)s")
+    parser.add_argument("--seed", type=int, default=EVALUATION_SEED, help="%(default)s")
+    parser.add_argument("--csv", type=Path, help="also write one row per viewer-day")
+    return parser
+
+
+def load_agent(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Policy:
+    """The agent, from its file if it has one; ends the program if that cannot be."""
+    env = make_env(parser, args)
+    try:
+        spec = agent_spec(args.agent)
+        if args.model is not None:
+            cls = load_policy_class(spec.target)
+            if not hasattr(cls, "load"):
+                parser.error(f"agent {args.agent!r} has no load: leave out --model")
+            agent: Policy = cls.load(args.model)
+            return agent
+        if spec.learns:
+            parser.error(f"agent {args.agent!r} learns: name what it learned with --model")
+        agent = spec.make(env, args.seed)
+        if hasattr(agent, "learn"):
+            agent.learn()
+        return agent
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Evaluate; returns the exit status."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    agent = load_agent(parser, args)
+    episodes = evaluate(agent, args.env_id, args.env_kwargs, args.episodes, args.seed)
+    print(describe_episodes(episodes))
+    if args.csv is not None:
+        with atomic_path(args.csv) as temporary:
+            pd.DataFrame(episodes).to_csv(temporary, index_label="episode", float_format="%.9g")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Train one agent, save it, and score it on held-out viewer-days.
+
+    python -m scripts.train --agent dqn --timesteps 500_000 --out runs/dqn
+
+Writes the model, progress.csv and TensorBoard's events to --out; `tensorboard --logdir runs` shows
+them while it trains, `python -m scripts.evaluate --agent dqn --model FILE` scores the model again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import gymnasium as gym
+
+from agents.evaluation import evaluate
+from agents.policy import AGENTS, Policy, agent_spec, learn
+from agents.reporting import describe_episodes
+from scripts.arguments import (
+    add_env_arguments,
+    described_parser,
+    json_object,
+    make_env,
+    positive_int,
+)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = described_parser("scripts.train", __doc__)
+    names = ", ".join(name for name, spec in AGENTS.items() if spec.learns)
+    parser.add_argument("--agent", default="dqn", help=f"{names}, or module:Class (%(default)s)")
+    parser.add_argument(
+        "--config",
+        type=json_object,
+        default={},
+        metavar="JSON",
+        help="settings that replace the agent's: for dqn those of DQNConfig, for example "
+        "'{\"gamma\": 0.99}', for others arguments of their class",
+    )
+    parser.add_argument("--timesteps", type=positive_int, default=200_000, help="%(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="%(default)s")
+    add_env_arguments(parser)
+    parser.add_argument("--eval-episodes", type=positive_int, default=1000, help="%(default)s")
+    parser.add_argument("--out", type=Path, default=None, help="default: runs/AGENT-SEED")
+    return parser
+
+
+def make_agent(name: str, env: gym.Env, seed: int, config: dict) -> Policy:
+    """The agent called ``name``, with some of its settings replaced."""
+    spec = agent_spec(name)
+    if config and spec.target == "agents.dqn:DQN":
+        from agents.dqn_config import DQNConfig
+
+        return spec.make(env, seed, config=DQNConfig.preset(spec.kwargs["config"], **config))
+    return spec.make(env, seed, **config)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train; returns the exit status."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    env = make_env(parser, args)
+    try:
+        agent = make_agent(args.agent, env, args.seed, args.config)
+    except (ValueError, TypeError) as error:
+        parser.error(str(error))
+    if not hasattr(agent, "learn"):
+        parser.error(f"agent {args.agent!r} does not learn")
+    out = args.out or Path("runs") / f"{args.agent.replace(':', '.')}-{args.seed}"
+    learn(agent, args.timesteps, progress_bar=sys.stderr.isatty(), log_dir=out)
+    if hasattr(agent, "save"):
+        out.mkdir(parents=True, exist_ok=True)
+        agent.save(out / "model")
+        print(f"saved in {out}")
+    print(describe_episodes(evaluate(agent, args.env_id, args.env_kwargs, args.eval_episodes)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
