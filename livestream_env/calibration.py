@@ -34,7 +34,7 @@ IMPRESSION_DTYPE = np.dtype(
 class ActsOnObservations(Protocol):
     """Anything with Stable-Baselines3's ``predict``."""
 
-    def predict(self, observation: NDArray[np.float32]) -> tuple[Any, Any]:
+    def predict(self, observation: Any) -> tuple[Any, Any]:
         """Actions for a batch of observations, and a state that is ignored."""
 
 

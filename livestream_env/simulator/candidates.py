@@ -44,20 +44,24 @@ def _draw(w, first, last, u):
 
 
 @njit(cache=True, nogil=True)
-def _category(w, p, s, u):
-    """Draw a category with probability proportional to exp(retrieval_taste * taste)."""
+def prepare_categories(s, w, p):
+    """Running sum of the categories' weights in retrieval, exp(retrieval_taste * taste)."""
     taste = w.viewers[s.viewer].taste
-    num_categories = taste.shape[0]
     total = 0.0
-    for k in range(num_categories):
+    for k in range(taste.shape[0]):
         total += math.exp(p.retrieval_taste * taste[k])
-    target = u * total
-    running = 0.0
-    for k in range(num_categories - 1):
-        running += math.exp(p.retrieval_taste * taste[k])
-        if target < running:
-            return k
-    return num_categories - 1
+        s.category_weight[k] = total
+
+
+@njit(cache=True, nogil=True)
+def _category(s, u):
+    """Draw a category by its weight."""
+    last = s.category_weight.shape[0] - 1
+    target = u * s.category_weight[last]
+    k = 0
+    while k < last and s.category_weight[k] <= target:
+        k += 1
+    return k
 
 
 @njit(cache=True, nogil=True)
@@ -110,7 +114,7 @@ def retrieve(s, w, p, impression_key):
                 break
             low, high = first, last
             if count < quota and attempt < _TRIES * quota:
-                category = _category(w, p, s, uniform(impression_key, counter))
+                category = _category(s, uniform(impression_key, counter))
                 low, high = offset[category], offset[category + 1]
             if low < high:
                 room = _draw(w, low, high, uniform(impression_key, counter + 1))

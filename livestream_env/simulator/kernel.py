@@ -11,7 +11,7 @@ import math
 from numba import njit
 
 from livestream_env.reward import MAX_COUNTED, reward_components
-from livestream_env.simulator.candidates import retrieve
+from livestream_env.simulator.candidates import prepare_categories, retrieve
 from livestream_env.simulator.response import (
     Response,
     appeal,
@@ -95,6 +95,7 @@ def _begin_episode(s, w, p):
         s.history_category[i] = -1
         for j in range(s.history.shape[1]):
             s.history[i, j] = 0.0
+    prepare_categories(s, w, p)
     retrieve(s, w, p, _impression_key(s))
 
 

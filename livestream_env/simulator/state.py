@@ -48,6 +48,7 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
             ("visit", "i8"),
             ("impression", "i8"),  # in the episode
             ("visit_impression", "i8"),
+            ("category_weight", "f8", (num_categories,)),  # of retrieval, running sum
             # Inner state: what the agent does not see
             ("satisfaction", "f8"),
             ("fatigue", "f8"),
