@@ -1,0 +1,92 @@
+"""The native vector environment as a Stable-Baselines3 ``VecEnv``.
+
+Stable-Baselines3 refuses Gymnasium's vector environments, and its own step single environments
+one by one. Needs the extra ``[sb3]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+
+from livestream_env.vector_env import LiveStreamRecVectorEnv
+
+
+class LiveStreamRecVecEnv(VecEnv):
+    """Stable-Baselines3's view of a :class:`LiveStreamRecVectorEnv` in ``"SameStep"`` mode.
+
+    Args:
+        env: the vector environment, made with ``autoreset_mode="SameStep"``.
+        info_keys: keys of ``info`` that are copied into each viewer's info at every step; none by
+            default, because a dict per viewer costs more than the simulation.
+
+    Raises:
+        ValueError: ``env`` resets in another mode.
+    """
+
+    def __init__(self, env: LiveStreamRecVectorEnv, info_keys: Sequence[str] = ()) -> None:
+        if env.metadata["autoreset_mode"] != AutoresetMode.SAME_STEP:
+            raise ValueError(
+                "env must be made with autoreset_mode='SameStep', got "
+                f"{env.metadata['autoreset_mode'].value!r}"
+            )
+        self.env = env
+        self.info_keys = tuple(info_keys)
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+
+    def reset(self) -> Any:
+        """Observations of new episodes; uses the seeds of a preceding ``seed()``."""
+        observation, _ = self.env.reset(seed=self._seeds if self._seeds[0] is not None else None)
+        self._reset_seeds()
+        self._reset_options()
+        return observation
+
+    def step_async(self, actions: NDArray[np.int64]) -> None:
+        """Take the actions of the step to come."""
+        self._actions = actions
+
+    def step_wait(self) -> Any:
+        """Play them: observations, float32 rewards, dones, list of infos."""
+        observation, reward, terminated, truncated, info = self.env.step(self._actions)
+        done = terminated | truncated
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for key in self.info_keys:
+            values = info[key].copy()
+            if done.any():
+                values[done] = info["final_info"][key][done]
+            for one, value in zip(infos, values, strict=True):
+                one[key] = value
+        for i in np.flatnonzero(done).tolist():
+            infos[i]["terminal_observation"] = info["final_obs"][i]
+            infos[i]["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
+        return observation, reward.astype(np.float32), done, infos
+
+    def close(self) -> None:
+        """Close the vector environment."""
+        self.env.close()
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """The attribute of the vector environment, once per viewer asked for."""
+        return [getattr(self.env, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Refused: viewers share one environment, whose arguments are set when it is made."""
+        raise AttributeError(f"{attr_name} cannot be set: viewers share one vector environment")
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """``action_masks``, one row per viewer (for MaskablePPO); other methods are refused."""
+        if method_name != "action_masks":
+            raise AttributeError(f"method_name must be 'action_masks', got {method_name!r}")
+        masks = self.env.action_masks()
+        return [masks[i] for i in self._get_indices(indices)]
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        """False for each: the viewers have no wrappers of their own."""
+        return [False] * len(list(self._get_indices(indices)))
