@@ -1,0 +1,47 @@
+"""What several test modules share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+IDS = ("LiveStreamRec-v0", "LiveStreamRecSession-v0", "LiveStreamRecWeek-v0")
+SMALL = {"num_viewers": 300, "num_streamers": 200, "days": 8}
+
+
+def play(env: gym.Env[Any, Any], seed: int, steps: int) -> Iterator[tuple[Any, ...]]:
+    """Yield what ``steps`` random valid actions bring, resetting at episode ends."""
+    rng = np.random.default_rng(seed)
+    _, info = env.reset(seed=seed)
+    for _ in range(steps):
+        action = np.int64(rng.choice(np.flatnonzero(info["action_mask"])))
+        result = env.step(action)
+        yield result
+        info = result[-1]
+        if result[2] or result[3]:
+            _, info = env.reset()
+
+
+def assert_same(a: Any, b: Any) -> None:
+    """Equality of nested dicts, arrays and numbers, types included."""
+    assert type(a) is type(b), (a, b)
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, np.ndarray) and a.dtype == object:
+        assert a.shape == b.shape
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    elif isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    elif isinstance(a, tuple | list):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    else:
+        assert a == b
