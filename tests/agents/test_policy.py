@@ -1,0 +1,73 @@
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import livestream_env  # noqa: F401
+from agents.policy import AGENTS, Policy, agent_spec, learn, load_policy_class
+
+
+def test_every_name_makes_a_policy() -> None:
+    env = gym.make("LiveStreamRec-v0")
+    observation, _ = env.reset(seed=0)
+    for spec in AGENTS.values():
+        policy = spec.make(env, seed=0)
+        assert isinstance(policy, Policy)
+        if hasattr(policy, "bind"):
+            policy.bind(env)
+        action, _ = policy.predict(observation, deterministic=True)
+        assert env.action_space.contains(np.int64(action)), spec.name
+
+
+def test_names_of_the_issue_are_all_there() -> None:
+    assert list(AGENTS) == [
+        *("random", "popularity", "max-ctr", "logging", "linucb"),
+        *("greedy-oracle", "farsighted-oracle", "dqn", "dqn-article", "sb3-dqn", "sb3-dqn-matched"),
+    ]
+
+
+def test_users_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_policies.py").write_text(
+        "class Mine:\n"
+        "    def __init__(self, env, seed=None): self.seed = seed\n"
+        "    def predict(self, o, state=None, episode_start=None, deterministic=False): ...\n"
+        "class Learner(Mine):\n"
+        "    def learn(self, total_timesteps): ...\n"
+        "class NoPolicy: ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_policies", raising=False)
+    assert not agent_spec("my_policies:Mine").learns
+    assert agent_spec("my_policies:Learner").learns
+    assert agent_spec("my_policies:Mine").make(gym.make("LiveStreamRec-v0"), 7).seed == 7  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="predict"):
+        load_policy_class("my_policies:NoPolicy")
+    with pytest.raises(ValueError, match="no class 'Other'"):
+        load_policy_class("my_policies:Other")
+
+
+def test_bad_names() -> None:
+    with pytest.raises(ValueError, match=r"'nonsense'.*valid are random, popularity"):
+        agent_spec("nonsense")
+    with pytest.raises(ValueError, match=r"package\.module:Class"):
+        load_policy_class("agents.baselines")
+    with pytest.raises(ValueError, match="cannot import 'no_such_module'"):
+        agent_spec("no_such_module:Class")
+
+
+def test_learn_passes_what_the_agent_takes() -> None:
+    calls = []
+
+    class Plain:
+        def learn(self, total_timesteps: int) -> None:
+            calls.append({"total_timesteps": total_timesteps})
+
+    class Open:
+        def learn(self, total_timesteps: int, **options: object) -> None:
+            calls.append({"total_timesteps": total_timesteps, **options})
+
+    learn(Plain(), 5, callback=None, log_dir="logs")
+    learn(Open(), 6, log_dir="logs")
+    assert calls == [{"total_timesteps": 5}, {"total_timesteps": 6, "log_dir": "logs"}]

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from agents.statistics import Comparison, aggregate, bootstrap, interval, iqm
+
+
+def test_interquartile_mean() -> None:
+    assert iqm(np.array([8.0, 1, 7, 2, 6, 3, 5, 4])) == 4.5  # of 3, 4, 5, 6
+    assert iqm(np.array([0.0, 1, 2, 3, 100])) == 2.0  # one off each end
+    assert iqm(np.array([1.0, 2, 6])) == 3.0  # a quarter of three is none
+    assert np.array_equal(iqm(np.array([[0.0, 1, 2, 9], [5, 5, 5, 5]]), axis=1), [1.5, 5])
+
+
+def test_aggregate_is_the_iqm_of_means_over_days() -> None:
+    days = np.array([[0.0, 2], [10, 30], [4, 6], [100, 300]])  # means 1, 20, 5, 200
+    assert aggregate(days) == 12.5
+
+
+def test_one_seed_is_the_ordinary_bootstrap_of_the_mean() -> None:
+    values = np.random.default_rng(3).exponential(size=200)
+    samples = bootstrap({"a": values[None]}, resamples=20_000)["a"]
+    mine = interval(values.mean(), samples)
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    assert np.allclose([mine.low, mine.high], theirs, atol=0.005)
+
+
+def test_seeds_are_resampled() -> None:
+    """With days that do not differ, only the seeds vary: three values, drawn with replacement."""
+    seeds = np.array([1.0, 2.0, 6.0])
+    samples = bootstrap({"a": np.repeat(seeds[:, None], 5, axis=1)}, resamples=20_000)["a"]
+    assert samples.min() == 1 and samples.max() == 6
+    assert samples.mean() == pytest.approx(3, abs=0.05)
+    assert samples.std() == pytest.approx(seeds.std() / np.sqrt(3), rel=0.03)
+
+
+def test_differences_are_paired_by_day() -> None:
+    rng = np.random.default_rng(0)
+    days = rng.exponential(10, size=300)  # days differ much more than the agents do
+    ours, theirs = days + 0.5, days
+    comparison = Comparison({"ours": ours[None], "theirs": theirs[None]})
+    difference = comparison.difference("ours", "theirs")
+    assert np.allclose(difference, 0.5) and difference.excludes_zero
+    score = comparison.score("ours")
+    assert score.high - score.low > 1
+    assert not comparison.difference("ours", "ours").excludes_zero
+
+
+def test_normalised_score() -> None:
+    scores = {"low": np.full((1, 4), 2.0), "high": np.full((1, 4), 6.0), "x": np.full((2, 4), 8.0)}
+    comparison = Comparison(scores)
+    assert comparison.normalised("x", "low", "high") == (1.5, 1.5, 1.5)
+    assert comparison.normalised("low", "low", "high").value == 0
+
+
+def test_result_depends_on_the_seed_only() -> None:
+    scores = {"a": np.random.default_rng(1).normal(size=(3, 50))}
+    assert np.array_equal(bootstrap(scores, seed=5)["a"], bootstrap(scores, seed=5)["a"])
+    assert not np.array_equal(bootstrap(scores, seed=5)["a"], bootstrap(scores, seed=6)["a"])
+
+
+def test_agents_must_have_played_the_same_days() -> None:
+    with pytest.raises(ValueError, match="same viewer-days"):
+        bootstrap({"a": np.zeros((1, 4)), "b": np.zeros((1, 5))})
+    with pytest.raises(ValueError, match="seeds, viewer-days"):
+        bootstrap({"a": np.zeros(4)})
+
+
+def test_intervals_cover() -> None:
+    """Difference of two agents, 12 seeds: seed, day and residual effects; the truth is 1."""
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(300):
+        day = rng.normal(0, 3, size=60)
+        scores = {
+            name: mean + rng.normal(0, 1, (12, 1)) + day + rng.normal(0, 2, (12, 60))
+            for name, mean in (("a", 1.0), ("b", 0.0))
+        }
+        estimate = Comparison(scores, resamples=400, seed=trial).difference("a", "b")
+        covered += estimate.low <= 1 <= estimate.high
+    assert 0.89 <= covered / 300 <= 0.99

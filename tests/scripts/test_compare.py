@@ -1,0 +1,181 @@
+"""The comparison, end to end at tiny budgets; each run is a process of its own."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.compare import DEFAULT_AGENTS, main
+
+ROOT = Path(__file__).resolve().parents[2]
+USER_CLASSES = """
+import time
+from pathlib import Path
+import numpy as np
+
+class FirstSlots:
+    '''Learns, after a fashion, which slot to show.'''
+    def __init__(self, env, seed=None):
+        self.rng, self.seed, self.num_timesteps = np.random.default_rng(seed), seed, 0
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return np.full(len(observation), self.num_timesteps % 3), state
+    def learn(self, total_timesteps, callback=None):
+        while self.num_timesteps < total_timesteps:
+            self.num_timesteps += 10
+            callback(self)
+
+class Patient(FirstSlots):
+    '''With its second training seed it waits as long as a file called wait is there.'''
+    def learn(self, total_timesteps, callback=None):
+        while self.seed > 2_000_000 and (Path(__file__).parent / "wait").exists():
+            time.sleep(0.05)
+        super().learn(total_timesteps, callback)
+
+class Broken(FirstSlots):
+    def learn(self, total_timesteps, callback=None):
+        raise RuntimeError("this one does not work")
+"""
+SCORES = ["agent", "seed", "episode", "reward", "watch_s", "clicks", "likes", "comments", "gifts",
+          "gift_value", "follows", "impressions", "visits"]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "user_agents.py").write_text(USER_CLASSES)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "user_agents", raising=False)
+    return tmp_path
+
+
+def compare(out: Path, *arguments: str) -> int:
+    small = ("--timesteps", "200", "--eval-episodes", "20", "--workers", "1", "--out", str(out))
+    return main([*small, *arguments])
+
+
+def test_all_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    status = compare(out, "--agents", "random,greedy-oracle,dqn,sb3-dqn", "--seeds", "1",
+                     "--agent", "user_agents:FirstSlots")  # fmt: skip
+    assert status == 0
+    scores, curves = pd.read_csv(out / "scores.csv"), pd.read_csv(out / "curves.csv")
+    agents = ["random", "greedy-oracle", "dqn", "sb3-dqn", "user_agents:FirstSlots"]
+    assert list(scores) == SCORES and list(scores["agent"].unique()) == agents
+    for _, episodes in scores.groupby("agent")["episode"]:
+        assert list(episodes) == list(range(20))
+    assert scores.notna().all(axis=None) and (scores["impressions"] > 0).all()
+    assert list(curves) == ["agent", "seed", "timesteps", "cpu_s", "reward"]
+    for agent in agents[2:]:
+        rows = curves[curves["agent"] == agent]
+        assert len(rows) <= 11 and rows["timesteps"].iloc[0] == 0
+        assert rows["timesteps"].iloc[-1] >= 200
+        assert rows["timesteps"].is_monotonic_increasing and rows["cpu_s"].is_monotonic_increasing
+    assert set(curves["agent"]) == set(agents[2:])
+
+    summary = (out / "summary.md").read_text()
+    for expected in (*agents, "normalised score", "`dqn` − `sb3-dqn`", "With 1 seed"):
+        assert expected in summary
+    assert summary in capsys.readouterr().out
+    record = json.loads((out / "run.json").read_text())
+    assert record["arguments"]["timesteps"] == 200 and record["failed"] == []
+    assert {"python", "numpy", "gymnasium", "torch"} <= set(record["versions"])
+    assert record["seeds"]["training"] == {"0": 2_000_000}
+    assert [run["agent"] for run in record["runs"]] == agents
+    for name in ("curves.png", "scores.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+    assert (out / "runs/dqn-0/model.safetensors").exists()
+    assert (out / "runs/sb3-dqn-0/model.zip").exists()
+    assert (out / "runs/sb3-dqn-0/progress.csv").exists()
+
+
+def test_interrupted_and_resumed(tmp_path: Path) -> None:
+    """An interrupted comparison, gone on with, gives what an uninterrupted one gives."""
+    arguments = ("--agents", "random", "--agent", "user_agents:Patient", "--seeds", "2")
+    assert compare(tmp_path / "whole", *arguments) == 0
+
+    out = tmp_path / "out"
+    (tmp_path / "wait").touch()
+    command = [sys.executable, "-m", "scripts.compare", "--timesteps", "200", "--workers", "2",
+               "--eval-episodes", "20", "--out", str(out), *arguments]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={"PYTHONPATH": str(tmp_path), "PATH": ""}, stdout=subprocess.PIPE
+    )
+    finished = [out / "runs/user_agents.Patient-0/result.npz", out / "runs/random-0/result.npz"]
+    deadline = time.monotonic() + 120
+    while not all(path.exists() for path in finished) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130 and b"--resume" in output
+    assert not (out / "scores.csv").exists()
+    (tmp_path / "wait").unlink()
+
+    before = [path.stat().st_mtime_ns for path in finished]
+    assert compare(out, *arguments, "--resume") == 0
+    assert before == [path.stat().st_mtime_ns for path in finished]
+    assert (out / "scores.csv").read_bytes() == (tmp_path / "whole/scores.csv").read_bytes()
+    ours, whole = (pd.read_csv(folder / "curves.csv") for folder in (out, tmp_path / "whole"))
+    assert ours.drop(columns="cpu_s").equals(whole.drop(columns="cpu_s"))
+
+
+def test_failed_run_does_not_stop_the_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert compare(out, "--agents", "random", "--agent", "user_agents:Broken", "--seeds", "1") == 1
+    assert set(pd.read_csv(out / "scores.csv")["agent"]) == {"random"}
+    assert "this one does not work" in (out / "summary.md").read_text()
+    assert "Traceback" in capsys.readouterr().err
+    assert len(json.loads((out / "run.json").read_text())["failed"]) == 1
+
+
+def test_finished_runs_are_not_lost_by_accident(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert compare(out, "--agents", "popularity") == 0
+    days = np.array(pd.read_csv(out / "scores.csv")["reward"])
+    for arguments, reason in (
+        ((), "--overwrite"),
+        (("--resume", "--eval-episodes", "30"), "eval_episodes was 20 and is now 30"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            compare(out, "--agents", "popularity", *arguments)
+        assert reason in capsys.readouterr().err
+    assert compare(out, "--agents", "popularity", "--overwrite", "--eval-episodes", "30") == 0
+    assert np.array_equal(pd.read_csv(out / "scores.csv")["reward"][:20], days)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--agents", "random,greedy"], "unknown agent 'greedy'; valid are random, popularity"),
+        (["--agents", "random,random"], "more than once: random"),
+        (["--agent", "user_agents:Nobody"], "no class 'Nobody'"),
+        (["--agent", "no_such:Thing"], "cannot import 'no_such'"),
+        (["--env-id", "LiveStreamRec-v9"], "LiveStreamRec-v9"),
+        (["--env-kwargs", "{num_candidates: 3}"], "not JSON"),
+        (["--env-kwargs", "[1]"], "must be an object"),
+        (["--env-kwargs", '{"candidates": 3}'], "candidates"),
+        (["--env-kwargs", '{"watch": "hours"}'], "'hours'"),
+        (["--env-kwargs", '{"world": "absent.npz"}'], "absent.npz"),
+        (["--timesteps", "0"], "at least 1"),
+        (["--seeds", "many"], "many"),
+    ],
+)
+def test_bad_arguments(
+    arguments: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments, "--out", str(tmp_path / "out")])
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_default_agents() -> None:
+    assert DEFAULT_AGENTS.split(",")[-2:] == ["dqn", "sb3-dqn"]
