@@ -27,6 +27,8 @@ class VectorReward(gym.Wrapper[Any, Any, Any, Any]):
         super().__init__(env)
         self.reward_dim = len(REWARD_COMPONENTS)
         self.reward_space = spaces.Box(0.0, np.inf, (self.reward_dim,), np.float32)
+        # MO-Gymnasium's wrappers look for both on the innermost environment.
+        vars(env.unwrapped).update(reward_dim=self.reward_dim, reward_space=self.reward_space)
 
     def step(self, action: Any) -> tuple[Any, NDArray[np.float32], bool, bool, dict[str, Any]]:
         """The wrapped step, with a vector for a reward."""
