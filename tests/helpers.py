@@ -10,6 +10,7 @@ import numpy as np
 
 IDS = ("LiveStreamRec-v0", "LiveStreamRecSession-v0", "LiveStreamRecWeek-v0")
 SMALL = {"num_viewers": 300, "num_streamers": 200, "days": 8}
+LONG = {"exit_bias": -20.0}  # nobody leaves: an episode of at least a few dozen impressions
 
 
 def play(env: gym.Env[Any, Any], seed: int, steps: int) -> Iterator[tuple[Any, ...]]:
