@@ -177,6 +177,8 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             ResetNeeded: before the first reset; with "Disabled", while a slot waits for its reset.
         """
         checked = self._check_actions(actions)
+        if out is not None:
+            self._check_out(out)
         if self.autoreset_mode == AutoresetMode.DISABLED and self.simulation.slots["ended"].any():
             waiting = np.flatnonzero(self.simulation.slots["ended"])
             raise ResetNeeded(f"slots {waiting.tolist()} have ended: reset them before step()")
@@ -235,16 +237,15 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         return outcomes, infos
 
     def _observe(self, out: NDArray[np.float32] | None) -> Observation:
-        if out is None:
-            out = self._buffer
-        else:
-            shape = (self.num_envs, self.layout.size)
-            if out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
-                raise ValueError(
-                    f"out must be a C-contiguous float32 array of shape {shape}, got "
-                    f"{out.dtype} {out.shape}"
-                )
-        return self.simulation.shaped(self.simulation.observe(out))
+        return self.simulation.shaped(self.simulation.observe(self._buffer if out is None else out))
+
+    def _check_out(self, out: NDArray[np.float32]) -> None:
+        shape = (self.num_envs, self.layout.size)
+        if out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
+            raise ValueError(
+                f"out must be a C-contiguous float32 array of shape {shape}, got "
+                f"{out.dtype} {out.shape}"
+            )
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which slots hold a room: bool (num_envs, N)."""

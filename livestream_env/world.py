@@ -214,7 +214,7 @@ class World:
         if not Path(path).is_file():
             raise FileNotFoundError(f"world: there is no file {str(path)!r}")
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 meta = json.loads(str(archive["meta"]))
                 arrays = {name: archive[name] for name in _SAVED}
         except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
