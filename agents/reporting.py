@@ -245,11 +245,13 @@ def _method_lines(results: Mapping[Run, Result], settings: Settings) -> list[str
         "that resamples viewer-days (the same ones for all agents, so that differences are paired) "
         "and, within each agent, training seeds."
     )
-    if any(len(result.curve) for result in results.values()) and seeds < FEW_SEEDS:
+    learned = any(len(result.curve) for result in results.values())
+    if learned and seeds == 1:
+        text += " **With 1 seed the intervals know nothing of the variation between trainings.**"
+    elif learned and seeds < FEW_SEEDS:
         text += (
-            f" **With {seeds} seed{'s' if seeds > 1 else ''} the intervals are too narrow**: they "
-            "know of no more variation between trainings than these seeds show (nominal 95 % cover "
-            f"about 75 % with 3 seeds and 90 % with 5; use {FEW_SEEDS} or more for a claim)."
+            f" **With {seeds} seeds the intervals are too narrow**: nominal 95 % cover about 75 % "
+            f"with 3 seeds and 90 % with 5; use {FEW_SEEDS} or more for a claim."
         )
     return ["## How it was measured", "", text, ""]
 
