@@ -31,9 +31,10 @@ CANDIDATES = 16
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_S30, _S27, _S31, _S12 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(12)
 _MASK_16, _S16, _S32, _S48 = np.uint64(0xFFFF), np.uint64(16), np.uint64(32), np.uint64(48)
-_TO_UNIT = 1.0 / 9007199254740992.0  # 2**-53
+_TO_UNIT = 1.0 / 4503599627370496.0  # 2**-52
+_POISSON_EXACT = 100.0  # beyond this mean, counts are rounded normal numbers
 
 # Acklam's rational approximation of the normal quantile, relative error below 1.2e-9.
 _A = (
@@ -69,8 +70,8 @@ if numba_config.DISABLE_JIT:  # type: ignore[attr-defined]  # NumPy scalars warn
 
 @njit(cache=True, nogil=True)
 def uniform(key, counter):
-    """Uniform on the open interval (0, 1), 53 bits."""
-    return (np.float64(mix(key, counter) >> _S11) + 0.5) * _TO_UNIT
+    """Uniform on the open interval (0, 1), 52 bits (with 53, the largest would round to 1)."""
+    return (np.float64(mix(key, counter) >> _S12) + 0.5) * _TO_UNIT
 
 
 @njit(cache=True, nogil=True)
@@ -113,7 +114,9 @@ def rough_normal(bits):
 
 @njit(cache=True, nogil=True)
 def poisson(mean, u):
-    """Poisson count by inversion of ``u`` in (0, 1); for means up to a few tens."""
+    """Poisson count, increasing in ``u`` in (0, 1): by inversion, for large means nearly so."""
+    if mean > _POISSON_EXACT:
+        return int(max(0.0, mean + math.sqrt(mean) * normal_quantile(u) + 0.5))
     probability = math.exp(-mean)
     cumulative = probability
     count = 0

@@ -1,0 +1,47 @@
+"""One viewer slot on the bench: the simulator's functions called on their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from livestream_env import LiveStreamRecEnv
+from livestream_env.simulator.response import Appeal
+from livestream_env.simulator.rng import mix
+from livestream_env.simulator.state import WorldArrays, kernel_array
+
+KEY = np.uint64(20260101)
+
+
+def keys(count: int, key: np.uint64 = KEY) -> list[np.uint64]:
+    """``count`` keys, as of so many impressions."""
+    return [np.uint64(mix(key, i)) for i in range(count)]
+
+
+class Bench:
+    """The records that the simulator's functions take: ``s`` slot, ``w`` world, ``p`` parameters.
+
+    Writing to ``s`` writes to the environment's state.
+    """
+
+    def __init__(self, env: LiveStreamRecEnv, seed: int = 0) -> None:
+        env.reset(seed=seed)
+        self.env = env
+        self.slots = kernel_array(env.simulation.slots)
+        self.s = self.slots[0]
+        self.w = WorldArrays(*env.simulation._world)
+        self.p = env.simulation._parameters[0]
+        self.config = env.simulation.config
+
+    def viewer(self) -> Any:
+        return self.env.world.viewers[self.s["viewer"]]
+
+
+def an_appeal(**changes: float) -> Appeal:
+    """An average candidate, with changes."""
+    average = {
+        "affinity": 0.0, "attachment": 0.0, "highlight": 0.0, "quality": 0.0,
+        "sensationalism": 0.0, "satiation": 0.0, "followed": False, "limit_s": 3600.0,
+    }  # fmt: skip
+    return Appeal(**{**average, **changes})
