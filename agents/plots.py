@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 
 from .statistics import Estimate, iqm
 
-# Learners have a colour wherever they appear; policies that do not learn are grey.
+# Learners and users' classes have a colour wherever they appear; other policies are grey.
 COLOURS = {
     "dqn": "#0b6fb8",
     "dqn-article": "#5aaee0",
@@ -26,9 +27,9 @@ GREY = "#8a8f98"
 INK = "#2b2f36"
 
 
-def _colours(learners: Iterable[str]) -> dict[str, str]:
-    spare = iter(SPARE_COLOURS * 10)
-    return {name: COLOURS.get(name) or next(spare) for name in learners}
+def _colours(names: Iterable[str]) -> dict[str, str]:
+    spare = itertools.cycle(SPARE_COLOURS)
+    return {name: next(spare) if ":" in name else COLOURS.get(name, GREY) for name in names}
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -80,9 +81,14 @@ def plot_curves(path: Path, curves: pd.DataFrame, levels: Mapping[str, float]) -
     by_time.set_xscale("log")
     by_steps.set_ylabel("reward per viewer-day")
     if len(curves):
-        by_steps.legend(frameon=False, fontsize=9)
-        figure.suptitle("Learning curves: interquartile mean; band: lowest and highest seed",
-                        fontsize=11, color=INK)  # fmt: skip
+        by_steps.set_title(
+            "learning curves: interquartile mean; band: lowest and highest seed",
+            loc="left",
+            fontsize=10,
+            color=INK,
+        )
+        lines = by_steps.get_legend_handles_labels()
+        figure.legend(*lines, loc="outside upper left", ncols=6, frameon=False, fontsize=10)
     figure.savefig(path)
 
 
@@ -108,11 +114,12 @@ def plot_scores(path: Path, scores: Mapping[str, Estimate], low: str, high: str)
         high: The agent that it calls 1; without either there is no second axis.
     """
     names = sorted(scores, key=lambda name: scores[name].value)
+    colours = _colours(scores)
     figure = _figure(8, 1.3 + 0.36 * len(names))
     axes = figure.subplots()
     for place, name in enumerate(names):
         value, bottom, top = scores[name]
-        colour = COLOURS.get(name, GREY)
+        colour = colours[name]
         axes.plot([bottom, top], [place, place], color=colour, linewidth=5, alpha=0.35,
                   solid_capstyle="round")  # fmt: skip
         axes.plot(value, place, "o", color=colour, markersize=7)
