@@ -15,6 +15,7 @@ from scripts.compare import DEFAULT_AGENTS, main
 
 ROOT = Path(__file__).resolve().parents[2]
 USER_CLASSES = """
+import os
 import time
 from pathlib import Path
 import numpy as np
@@ -40,6 +41,10 @@ class Patient(FirstSlots):
 class Broken(FirstSlots):
     def learn(self, total_timesteps, callback=None):
         raise RuntimeError("this one does not work")
+
+class Killed(FirstSlots):
+    def learn(self, total_timesteps, callback=None):
+        os.kill(os.getpid(), 9)
 """
 SCORES = ["agent", "seed", "episode", "reward", "watch_s", "clicks", "likes", "comments", "gifts",
           "gift_value", "follows", "impressions", "visits"]  # fmt: skip
@@ -123,15 +128,17 @@ def test_interrupted_and_resumed(tmp_path: Path) -> None:
     assert ours.drop(columns="cpu_s").equals(whole.drop(columns="cpu_s"))
 
 
-def test_failed_run_does_not_stop_the_rest(
+def test_failed_runs_do_not_stop_the_rest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert compare(out, "--agents", "random", "--agent", "user_agents:Broken", "--seeds", "1") == 1
+    classes = ("--agent", "user_agents:Broken", "--agent", "user_agents:Killed")
+    assert compare(out, "--agents", "random", *classes, "--seeds", "1") == 1
     assert set(pd.read_csv(out / "scores.csv")["agent"]) == {"random"}
-    assert "this one does not work" in (out / "summary.md").read_text()
+    summary = (out / "summary.md").read_text()
+    assert "this one does not work" in summary and "its process ended with code -9" in summary
     assert "Traceback" in capsys.readouterr().err
-    assert len(json.loads((out / "run.json").read_text())["failed"]) == 1
+    assert len(json.loads((out / "run.json").read_text())["failed"]) == 2
 
 
 def test_finished_runs_are_not_lost_by_accident(
