@@ -142,6 +142,9 @@ class DQNFiles:
             ValueError: It is another kind of file, or ``env`` does not fit.
         """
         arrays, description = read_checkpoint(path, "checkpoint")
+        count = len(arrays["replay/head"])
+        if env.num_envs != count:
+            raise ValueError(f"env has {env.num_envs} environments, the checkpoint {count}")
         agent = cls._from_description(description, device, mask_fn)
         agent.set_env(env)
         agent.replay = agent._make_replay()

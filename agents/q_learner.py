@@ -54,13 +54,13 @@ class QLearner:
             mask_fn = layout.action_mask
         self._mask_fn = mask_fn if config.mask_actions else None
 
-        # A generator state of our own: making an agent leaves the caller's random numbers alone.
+        # Making an agent leaves the caller's random numbers alone.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            self.q_net = _build_network(config, observation_size, num_actions, layout)
-        self.q_net.to(self.device)
-        self.target_net = _build_network(config, observation_size, num_actions, layout)
-        self.target_net.to(self.device)
+            self.q_net, self.target_net = (
+                _build_network(config, observation_size, num_actions, layout).to(self.device)
+                for _ in range(2)
+            )
         self._weights = flatten_parameters(self.q_net)
         self._target_weights = flatten_parameters(self.target_net)
         self._target_weights.data.copy_(self._weights.data)

@@ -77,6 +77,7 @@ class ReplayBuffer:
         self._reward = np.zeros(cells, dtype=np.float32)
         self._discount = np.zeros(cells, dtype=np.float32)
         self._stored = np.zeros(cells, dtype=bool)  # does a transition start in this cell?
+        self._gathered = np.empty((2, 0, observation_size), dtype=np.float32)
         self._head = np.full(num_envs, -1)  # row of the current observation, one per environment
         self._used_rows = 0
         self._size = 0
@@ -95,8 +96,7 @@ class ReplayBuffer:
             envs: int ``(E,)``: which environments.
             observation: ``(E, D)``: the first observation of each.
         """
-        if len(envs):
-            self._advance(envs, observation)
+        self._advance(envs, observation)
 
     def append(
         self,
@@ -135,10 +135,12 @@ class ReplayBuffer:
         self._stored[cell] = False
         if self._priorities is not None:
             self._priorities.update(cell, np.zeros(len(cell)))
-        self._used_rows = max(self._used_rows, int(head.max()) + 1)
+        self._used_rows = max(self._used_rows, int(head.max(initial=-1)) + 1)
 
     def sample(self, size: int, rng: np.random.Generator, beta: float = 1.0) -> Batch:
         """Draw windows with replacement, uniformly or by priority.
+
+        The two arrays of observations are overwritten by the next call.
 
         Args:
             size: B.
@@ -159,14 +161,14 @@ class ReplayBuffer:
             weight = (weight / weight.max()).astype(np.float32)
 
         reward, discount, end = self._window(cell)
+        if self._gathered.shape[1] != size:
+            self._gathered = np.empty((2, size, self._observation.shape[1]), dtype=np.float32)
+        observation, next_observation = self._gathered
+        # "clip" promises valid indices, which lets NumPy write without a buffer in between.
+        self._observation.take(cell, axis=0, out=observation, mode="clip")
+        self._observation.take(end, axis=0, out=next_observation, mode="clip")
         return Batch(
-            observation=self._observation.take(cell, axis=0),
-            action=self._action[cell],
-            reward=reward,
-            discount=discount,
-            next_observation=self._observation.take(end, axis=0),
-            weight=weight,
-            cell=cell,
+            observation, self._action[cell], reward, discount, next_observation, weight, cell
         )
 
     def _sample_uniform(self, size: int, rng: np.random.Generator) -> np.ndarray:

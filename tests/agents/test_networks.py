@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from agents.networks import (
+    CandidateQNetwork,
+    ColumnLayout,
+    Columns,
+    MLPQNetwork,
+    flatten_parameters,
+)
+
+SLOTS, FEATURES, SHARED = 6, 4, 7
+SIZE = SHARED + SLOTS * FEATURES
+ADJACENT = ColumnLayout(
+    shared_columns=np.arange(SHARED),
+    candidate_columns=np.arange(SHARED, SIZE).reshape(SLOTS, FEATURES),
+    valid_columns=np.arange(SHARED, SIZE, FEATURES),
+)
+_shuffled = np.random.default_rng(0).permutation(SIZE)
+SCATTERED = ColumnLayout(
+    shared_columns=_shuffled[:SHARED],
+    candidate_columns=_shuffled[SHARED:].reshape(SLOTS, FEATURES),
+    valid_columns=_shuffled[SHARED::FEATURES],
+)
+VARIANTS = pytest.mark.parametrize(
+    ("dueling", "summary"), [(False, False), (True, False), (False, True), (True, True)]
+)
+LAYOUTS = pytest.mark.parametrize("layout", [ADJACENT, SCATTERED], ids=["adjacent", "scattered"])
+
+
+def observations(batch=16, seed=0):
+    return torch.from_numpy(
+        np.random.default_rng(seed).uniform(-1, 1, (batch, SIZE)).astype(np.float32)
+    )
+
+
+def masks(batch=16, seed=1):
+    mask = np.random.default_rng(seed).random((batch, SLOTS)) < 0.6
+    mask[:, 0] |= ~mask.any(axis=1)
+    return torch.from_numpy(mask)
+
+
+@LAYOUTS
+@VARIANTS
+@torch.no_grad()
+def test_candidate_network_is_permutation_equivariant(layout, dueling, summary):
+    network = CandidateQNetwork(layout, (16, 8), dueling, summary)
+    observation, mask = observations(), masks()
+    order = np.random.default_rng(2).permutation(SLOTS)
+    reordered = observation.clone()
+    reordered[:, layout.candidate_columns] = observation[:, layout.candidate_columns[order]]
+    torch.testing.assert_close(
+        network(reordered, mask[:, order]), network(observation, mask)[:, order]
+    )
+
+
+@LAYOUTS
+@VARIANTS
+@torch.no_grad()
+def test_empty_slots_influence_no_other(layout, dueling, summary):
+    network = CandidateQNetwork(layout, (16, 8), dueling, summary)
+    observation, mask = observations(), masks()
+    changed = observation.clone()
+    for row, slot in zip(*np.nonzero(~mask.numpy()), strict=True):
+        changed[row, layout.candidate_columns[slot]] = 1000.0
+    before, after = network(observation, mask), network(changed, mask)
+    torch.testing.assert_close(after[mask], before[mask])
+    assert not torch.allclose(after[~mask], before[~mask])
+
+
+@LAYOUTS
+@VARIANTS
+@torch.no_grad()
+def test_every_column_is_used(layout, dueling, summary):
+    network = CandidateQNetwork(layout, (64, 64), dueling, summary)
+    observation = observations(1)
+    values = network(observation)
+    for column in range(SIZE):
+        changed = observation.clone()
+        changed[0, column] += 1.0
+        assert not torch.equal(network(changed), values), column
+
+
+def test_both_layouts_read_the_same_features():
+    adjacent, scattered = (CandidateQNetwork(lay, (16,)) for lay in (ADJACENT, SCATTERED))
+    scattered.load_state_dict(adjacent.state_dict())
+    observation = observations()
+    moved = torch.empty_like(observation)
+    moved[:, SCATTERED.shared_columns] = observation[:, ADJACENT.shared_columns]
+    moved[:, SCATTERED.candidate_columns] = observation[:, ADJACENT.candidate_columns]
+    torch.testing.assert_close(scattered(moved), adjacent(observation))
+
+
+@VARIANTS
+@torch.no_grad()
+def test_chosen_values_are_those_of_the_full_network(dueling, summary):
+    action = torch.from_numpy(np.random.default_rng(3).integers(0, SLOTS, 16))
+    for network in (
+        CandidateQNetwork(ADJACENT, (16, 8), dueling, summary),
+        MLPQNetwork(SIZE, SLOTS, (16, 8), dueling),
+    ):
+        every = network(observations(), masks())
+        chosen = network.chosen(observations(), action, masks())
+        assert chosen.shape == (16,)
+        torch.testing.assert_close(chosen, every[torch.arange(16), action])
+
+
+def test_context_is_computed_once_per_observation_and_only_chosen_slots_are_scored():
+    network = CandidateQNetwork(ADJACENT, (16, 8))
+    rows = {}
+    for name in ("context", "scorer"):
+        network.get_submodule(name).register_forward_hook(
+            lambda module, inputs, output, name=name: rows.__setitem__(name, len(output))
+        )
+    network(observations())
+    assert rows == {"context": 16, "scorer": 16 * SLOTS}
+    network.chosen(observations(), torch.zeros(16, dtype=torch.int64))
+    assert rows == {"context": 16, "scorer": 16}
+
+
+@torch.no_grad()
+def test_dueling_centres_the_advantage_over_valid_actions():
+    observation, mask = observations(), masks()
+    mlp = MLPQNetwork(SIZE, SLOTS, (16,), dueling=True)
+    value = mlp.value(mlp.trunk(observation))
+    for valid in (mask, torch.ones_like(mask)):
+        mean = (mlp(observation, valid) * valid).sum(1, keepdim=True) / valid.sum(1, keepdim=True)
+        torch.testing.assert_close(mean, value)
+    torch.testing.assert_close(mlp(observation), mlp(observation, torch.ones_like(mask)))
+
+
+def test_mlp_is_the_plain_one():
+    network = MLPQNetwork(5, 3, (24, 24))
+    assert [tuple(weight.shape) for weight in network.parameters()] == [
+        (24, 5), (24,), (24, 24), (24,), (3, 24), (3,),
+    ]  # fmt: skip
+
+
+def test_columns_are_a_view_where_adjacent():
+    observation = observations()
+    view = Columns(np.array([3, 4, 5]))(observation)
+    assert view.data_ptr() == observation[:, 3].data_ptr()
+    torch.testing.assert_close(
+        Columns(np.array([5, 3]))(observation),
+        torch.stack([observation[:, 5], observation[:, 3]], 1),
+    )
+
+
+def test_flattening_keeps_the_function_and_shares_memory():
+    network = CandidateQNetwork(ADJACENT, (16, 8), dueling=True)
+    before = network(observations()).detach()
+    flat = flatten_parameters(network)
+    assert flat.numel() == sum(weight.numel() for weight in network.parameters())
+    torch.testing.assert_close(network(observations()), before)
+
+    network(observations()).sum().backward()
+    separate = torch.cat([weight.grad.flatten() for weight in network.parameters()])
+    assert flat.grad.abs().sum() > 0
+    torch.testing.assert_close(flat.grad, separate)
+    with torch.no_grad():
+        flat.zero_()
+    assert all(not weight.any() for weight in network.parameters())
+
+
+def test_column_layout_round_trip():
+    copy = ColumnLayout.from_json(ADJACENT.to_json())
+    observation = observations().numpy()
+    np.testing.assert_array_equal(
+        copy.action_mask(observation), observation[:, ADJACENT.valid_columns] > 0.5
+    )
+    assert copy.to_json() == ADJACENT.to_json()
