@@ -82,7 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     env.step(0)  # compiles the simulator here, once, instead of in each worker
     env.close()
     try:
-        settings = Settings(args.env_id, args.env_kwargs, args.timesteps, args.eval_episodes)
+        settings = Settings(
+            args.env_id,
+            args.env_kwargs,
+            args.timesteps,
+            args.eval_episodes,
+            curve_episodes=min(Settings.curve_episodes, args.eval_episodes),
+        )
         runs = plan(names, args.seeds)
         open_folder(args.out, settings, args.resume, args.overwrite)
     except (ValueError, FileExistsError) as error:

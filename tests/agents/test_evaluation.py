@@ -8,7 +8,7 @@ import livestream_env  # noqa: F401
 from agents.baselines import PopularityPolicy
 from agents.evaluation import EPISODE_DTYPE, evaluate
 
-SMALL = {"num_candidates": 4, "history_length": 2}
+KWARGS = {"satiation": False, "watch": "minutes"}  # not the defaults, to see that they arrive
 
 
 class Recorder:
@@ -37,7 +37,7 @@ def by_hand(seed: int, slots: int, rounds: int) -> np.ndarray:
     """The same evaluation with single environments, one step at a time."""
     totals = np.zeros((rounds, slots), EPISODE_DTYPE)
     for slot in range(slots):
-        env = gym.make("LiveStreamRec-v0", **SMALL)
+        env = gym.make("LiveStreamRec-v0", **KWARGS)
         policy = PopularityPolicy(env)
         for episode in range(rounds):
             observation, info = env.reset(seed=seed + slot if episode == 0 else None)
@@ -61,26 +61,26 @@ def by_hand(seed: int, slots: int, rounds: int) -> np.ndarray:
 
 
 def test_totals_are_those_of_single_environments() -> None:
-    policy = PopularityPolicy(gym.make("LiveStreamRec-v0", **SMALL))
-    played = evaluate(policy, env_kwargs=SMALL, episodes=15, seed=40, num_envs=5)
+    policy = PopularityPolicy(gym.make("LiveStreamRec-v0", **KWARGS))
+    played = evaluate(policy, env_kwargs=KWARGS, episodes=15, seed=40, num_envs=5)
     expected = by_hand(seed=40, slots=5, rounds=3)
     for name in EPISODE_DTYPE.names or ():
         assert np.allclose(played[name], expected[name], rtol=1e-12, atol=0), name
 
 
 def test_shorter_evaluations_play_the_first_days_of_longer_ones() -> None:
-    policy = PopularityPolicy(gym.make("LiveStreamRec-v0", **SMALL))
-    long = evaluate(policy, env_kwargs=SMALL, episodes=30, num_envs=8)
+    policy = PopularityPolicy(gym.make("LiveStreamRec-v0", **KWARGS))
+    long = evaluate(policy, env_kwargs=KWARGS, episodes=30, num_envs=8)
     for episodes in (3, 8, 21):
-        short = evaluate(policy, env_kwargs=SMALL, episodes=episodes, num_envs=8)
+        short = evaluate(policy, env_kwargs=KWARGS, episodes=episodes, num_envs=8)
         assert np.array_equal(short, long[:episodes])
-    other = evaluate(policy, env_kwargs=SMALL, episodes=30, num_envs=8, seed=1)
+    other = evaluate(policy, env_kwargs=KWARGS, episodes=30, num_envs=8, seed=1)
     assert not np.array_equal(other, long)
 
 
 def test_policy_is_told_where_episodes_start() -> None:
     policy = Recorder()
-    played = evaluate(policy, env_kwargs=SMALL, episodes=8, num_envs=4)
+    played = evaluate(policy, env_kwargs=KWARGS, episodes=8, num_envs=4)
     assert policy.deterministic
     assert policy.starts[0].all()
     assert np.array_equal(policy.lengths, played["impressions"][:4])
