@@ -106,6 +106,17 @@ class WorldConfig(_Parameters):
     highlight_mean_s: float = _param(180.0, 30, 36_000, "seconds, mean length of a highlight; assumed")
     # fmt: on
 
+    def __post_init__(self) -> None:
+        """Check each value, and what must hold between them."""
+        super().__post_init__()
+        # A highlight follows at the earliest 30 s after the last one.
+        shortest_s = 30.0 * self.highlight_share / (1.0 - self.highlight_share)
+        if self.highlight_mean_s < shortest_s:
+            raise ValueError(
+                f"config['highlight_mean_s'] must be at least {shortest_s:g} for a highlight_share "
+                f"of {self.highlight_share:g}, got {self.highlight_mean_s:g}"
+            )
+
 
 @dataclass(frozen=True)
 class SimulatorConfig(_Parameters):

@@ -207,8 +207,12 @@ class Simulation:
                 f"num_envs, num_candidates, history_length and categories, got {type(state)!r}"
             )
         begun = state["episode"] >= 0
-        ids = (("viewer", self.world.viewers), ("room", self.world.rooms))
-        for name, table in ids:
+        ids = {
+            "viewer": self.world.viewers,
+            "room": self.world.rooms,
+            "attached_streamer": self.world.streamers,
+        }
+        for name, table in ids.items():
             if begun.any() and not state[name][begun].max() < len(table):
                 raise ValueError(f"state is of another world: it has a {name} unknown to this one")
         self.slots = state.copy()

@@ -129,7 +129,7 @@ class World:
 
     def __post_init__(self) -> None:
         """Check the arrays, then build the availability index."""
-        self._check()
+        _check(self)
         # Room ends beyond the last day belong to episodes that run over midnight.
         start_s = min(0.0, float(self.rooms["start_s"].min()))
         end_s = max(self.days * DAY_S, float(self.rooms["end_s"].max()))
@@ -143,32 +143,6 @@ class World:
             strict=True,
         ):
             object.__setattr__(self, name, value)
-
-    def _check(self) -> None:
-        rooms, streamers = self.rooms, self.streamers
-        if not len(self.viewers) or not len(streamers) or not len(rooms):
-            raise ValueError("a world needs at least one viewer, one streamer and one room")
-        if not (rooms["end_s"] - rooms["start_s"] >= MIN_ROOM_S).all():
-            raise ValueError(f"rooms: each must last at least {MIN_ROOM_S:g} s")
-        same = rooms["streamer"][1:] == rooms["streamer"][:-1]
-        if (
-            not (np.diff(rooms["streamer"]) >= 0).all()
-            or not (rooms["start_s"][1:][same] >= rooms["end_s"][:-1][same]).all()
-        ):
-            raise ValueError("rooms must be sorted by streamer, then start, without overlap")
-        if not (np.isfinite(rooms["start_s"]).all() and np.isfinite(rooms["end_s"]).all()):
-            raise ValueError("rooms: start_s and end_s must be finite")
-        category = streamers["category"]
-        if not ((category >= 0) & (category < self.num_categories)).all():
-            raise ValueError(f"streamers: category must be in [0, {self.num_categories})")
-        for array in (self.viewers, streamers):
-            for name in cast(tuple[str, ...], array.dtype.names):
-                if array[name].dtype.kind == "f" and not np.isfinite(array[name]).all():
-                    raise ValueError(f"{name}: every value must be finite")
-        if self.hourly_activity.shape != (24,) or not (self.hourly_activity > 0).all():
-            raise ValueError("hourly_activity must be 24 positive numbers")
-        if self.days < 1:
-            raise ValueError(f"days must be at least 1, got {self.days}")
 
     @property
     def num_categories(self) -> int:
@@ -260,6 +234,84 @@ class World:
 
 
 _SAVED = ("viewers", "streamers", "rooms", "content", "hourly_activity")
+
+
+def _check(world: World) -> None:
+    """Raise ``ValueError`` for arrays that the simulator could not play in."""
+    viewers, streamers, rooms = world.viewers, world.streamers, world.rooms
+    try:
+        categories, dimension = viewers.dtype["taste"].shape[0], viewers.dtype["embedding"].shape[0]
+        dtypes = (viewer_dtype(categories, dimension), streamer_dtype(dimension), ROOM_DTYPE)
+    except (KeyError, IndexError) as error:
+        raise ValueError(f"viewers: not of viewer_dtype ({error})") from error
+    for name, array, dtype in zip(
+        ("viewers", "streamers", "rooms"), (viewers, streamers, rooms), dtypes, strict=True
+    ):
+        if array.dtype != dtype or array.ndim != 1 or not len(array):
+            raise ValueError(f"{name} must be a table of at least one row of {dtype}")
+        for column in cast(tuple[str, ...], dtype.names):
+            if not np.isfinite(array[column]).all():
+                raise ValueError(f"{name}: every {column} must be finite")
+    same = rooms["streamer"][1:] == rooms["streamer"][:-1]
+    bounds = np.searchsorted(rooms["streamer"], np.arange(len(streamers) + 1))
+    cells = np.ceil((rooms["end_s"] - rooms["start_s"]) / CONTENT_STEP_S)
+    limits = {  # column → lowest and highest value
+        "age": (0, len(AGE_RANGES) - 1),
+        "gender": (0, len(GENDERS) - 1),
+        "device_price": (0, len(DEVICE_PRICES) - 1),
+        "is_streamer": (0, 1),
+        "follow_count": (0, np.inf),
+        "fan_count": (0, np.inf),
+        "activity": (1e-6, np.inf),
+        "gift_propensity": (0, np.inf),
+        "satiation_gain": (0, np.inf),
+        "attached_streamer": (-1, len(streamers) - 1),
+        "attached_strength": (0, 1),
+        "attached_watch_s": (0, np.inf),
+        "attached_followed": (0, 1),
+    }
+    wrong = {
+        f"viewers: {column} must be in [{low:g}, {high:g}]": (
+            viewers[column].min() < low or viewers[column].max() > high
+        )
+        for column, (low, high) in limits.items()
+    } | {
+        f"streamers: category must be in [0, {categories})": (
+            streamers["category"].min() < 0 or streamers["category"].max() >= categories
+        ),
+        "streamers: popularity must be positive": streamers["popularity"].min() <= 0,
+        f"rooms: streamer must be in [0, {len(streamers)})": (
+            rooms["streamer"].min() < 0 or rooms["streamer"].max() >= len(streamers)
+        ),
+        f"rooms: each must last at least {MIN_ROOM_S:g} s": (
+            (rooms["end_s"] - rooms["start_s"]).min() < MIN_ROOM_S
+        ),
+        "rooms must be sorted by streamer, then start, without overlap": (
+            (np.diff(rooms["streamer"]) < 0).any()
+            or (rooms["start_s"][1:][same] < rooms["end_s"][:-1][same]).any()
+        ),
+        "streamers: first_room and num_rooms must say where their rooms are": (
+            not np.array_equal(streamers["num_rooms"], np.diff(bounds))
+            or not np.array_equal(streamers["first_room"], bounds[:-1])
+        ),
+        "content must hold a bit per 30 s of every room": (
+            world.content.dtype != np.uint8
+            or rooms["content"].min() < 0
+            or (rooms["content"] + cells).max() > 8 * len(world.content)
+        ),
+        "hourly_activity must be 24 positive numbers that sum to 1": (
+            world.hourly_activity.shape != (24,)
+            or not world.hourly_activity.min() > 0
+            or not np.isclose(world.hourly_activity.sum(), 1.0)
+        ),
+        f"highlight_share must be in [0, 1], got {world.highlight_share}": (
+            not 0 <= world.highlight_share <= 1
+        ),
+        f"days must be at least 1, got {world.days}": world.days < 1,
+    }
+    for message, is_wrong in wrong.items():
+        if is_wrong:
+            raise ValueError(message)
 
 
 @functools.lru_cache(maxsize=4)
@@ -391,6 +443,10 @@ def _draw_rooms(
     start = (day - 1) * DAY_S + start_h * 3600.0
     minutes = config.room_minutes_median * rng.lognormal(0.0, config.room_minutes_log_std, len(day))
     length = np.clip(minutes * 60.0, 300.0, config.room_hours_max * 3600.0)
+    if not len(day):
+        raise ValueError(
+            "config: num_streamers, rooms_per_day and days gave not one room; a world needs some"
+        )
     order = np.lexsort((start, streamer))
     streamer, start, length = streamer[order], start[order], length[order]
     # One room at a time: a start during the previous room waits for its end and a pause.
