@@ -6,7 +6,6 @@ shared by all viewers, never changed by the simulator, and saved to and loaded f
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import tempfile
@@ -17,10 +16,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from livestream_env.config import HOURLY_ACTIVITY, SimulatorConfig, WorldConfig
+from livestream_env.config import SimulatorConfig, WorldConfig
 
 DAY_S = 86_400.0
 CONTENT_STEP_S = 30.0  # grid of a room's content (Sliver, Moment&Cross: windows of 30 s)
@@ -152,11 +150,15 @@ class World:
     @classmethod
     def synthetic(cls, config: WorldConfig | None = None, seed: int = 0) -> World:
         """Draw a world; the same ``config`` and ``seed`` return the same object."""
-        return _synthetic(config if config is not None else WorldConfig(), seed)
+        from livestream_env.synthetic import synthetic_world
+
+        return synthetic_world(config if config is not None else WorldConfig(), seed)
 
     def always_live(self) -> World:
         """This world with one room per streamer that never ends: availability switched off."""
-        return _always_live(self)
+        from livestream_env.synthetic import always_live
+
+        return always_live(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the world to one ``.npz``, whole or not at all."""
@@ -216,7 +218,7 @@ class World:
     def __reduce__(self) -> tuple[Callable[..., World], tuple[Any, ...]]:
         """Pickle a synthetic world by its recipe, any other by its arrays."""
         if self.recipe is not None:
-            return _synthetic, self.recipe
+            return World.synthetic, self.recipe
         arguments = tuple(getattr(self, spec.name) for spec in fields(self) if spec.init)
         return World, arguments
 
@@ -312,217 +314,6 @@ def _check(world: World) -> None:
     for message, is_wrong in wrong.items():
         if is_wrong:
             raise ValueError(message)
-
-
-@functools.lru_cache(maxsize=4)
-def _synthetic(config: WorldConfig, seed: int) -> World:
-    # One stream per part: a larger timetable leaves the viewers as they are.
-    taste_rng, streamer_rng, room_rng, content_rng = np.random.default_rng(seed).spawn(4)
-    streamers = _draw_streamers(config, streamer_rng)
-    rooms = _draw_rooms(config, streamers, room_rng)
-    content = _draw_content(rooms, config.highlight_share, config.highlight_mean_s, content_rng)
-    return World(
-        viewers=_draw_viewers(config, streamers, taste_rng),
-        streamers=streamers,
-        rooms=rooms,
-        content=content,
-        hourly_activity=_normalised_activity(),
-        days=config.days,
-        highlight_share=config.highlight_share,
-        recipe=(config, seed),
-    )
-
-
-def _normalised_activity() -> NDArray[np.float64]:
-    activity = np.array(HOURLY_ACTIVITY)
-    return activity / activity.sum()
-
-
-def _draw_streamers(config: WorldConfig, rng: np.random.Generator) -> NDArray[Any]:
-    count = config.num_streamers
-    streamers = np.zeros(count, streamer_dtype(config.embedding_dim))
-    streamers["category"] = rng.integers(config.num_categories, size=count)
-    streamers["popularity"] = rng.lognormal(0.0, config.popularity_std, count)
-    streamers["quality"] = rng.normal(0.0, config.quality_std, count)
-    streamers["sensationalism"] = rng.normal(0.0, config.sensationalism_std, count)
-    hours = rng.choice(24, size=count, p=_normalised_activity())
-    streamers["home_hour"] = hours + rng.random(count)
-    # The dot product with a viewer's standard normal embedding has s.d. pair_affinity_std.
-    scale = config.pair_affinity_std / np.sqrt(config.embedding_dim)
-    streamers["embedding"] = rng.normal(0.0, scale, (count, config.embedding_dim))
-    return streamers
-
-
-def _draw_viewers(
-    config: WorldConfig, streamers: NDArray[Any], rng: np.random.Generator
-) -> NDArray[Any]:
-    count, categories = config.num_viewers, config.num_categories
-    viewers = np.zeros(count, viewer_dtype(categories, config.embedding_dim))
-    viewers["age"] = rng.choice(
-        len(AGE_RANGES), size=count, p=(0.01, 0.06, 0.2, 0.25, 0.25, 0.13, 0.1)
-    )
-    viewers["gender"] = rng.choice(len(GENDERS), size=count, p=(0.44, 0.53, 0.03))
-
-    # Demographics shift tastes: categories differ in their appeal by age and gender (assumed).
-    age = (viewers["age"] - 3.3) / 1.6
-    gender = np.array([-1.0, 1.0, 0.0])[viewers["gender"]]
-    loadings = rng.normal(0.0, 0.5, (2, categories))
-    concentration = config.taste_concentration * np.exp(
-        age[:, None] * loadings[0] + gender[:, None] * loadings[1]
-    )
-    taste = rng.gamma(concentration)
-    taste /= np.maximum(taste.sum(1, keepdims=True), 1e-300)
-    viewers["taste"] = (taste - taste.mean(0)) / np.maximum(taste.std(0), 1e-9)
-    viewers["embedding"] = rng.normal(0.0, 1.0, (count, config.embedding_dim))
-    viewers["satiation_gain"] = rng.lognormal(
-        -0.5 * config.satiation_gain_log_std**2, config.satiation_gain_log_std, (count, categories)
-    )
-
-    # Activity, device and gifts go together (assumed correlations); margins stay as configured.
-    z_activity, z_wealth, z_social, z_gift = rng.normal(0.0, 1.0, (4, count))
-    activity = 0.95 * z_activity + 0.3122 * np.clip(age, -2, 2)
-    activity /= np.sqrt(0.95**2 + 0.3122**2)
-    log_activity = config.activity_log_mean + config.activity_log_std * activity
-    viewers["activity"] = np.exp(np.clip(log_activity, -5.0, 4.0))
-    viewers["device_price"] = np.searchsorted([-0.9, -0.1, 0.6, 1.4], z_wealth)
-    gift = 0.8 * z_gift + 0.6 * z_wealth
-    spread = config.gift_propensity_log_std
-    viewers["gift_propensity"] = np.exp(spread * gift - 0.5 * spread**2)
-    viewers["follow_count"] = np.floor(np.exp(3.5 + 0.6 * activity + 1.2 * z_social))
-    viewers["is_streamer"] = (z_social + 0.5 * activity + rng.normal(0.0, 1.0, count)) > 2.2
-    viewers["fan_count"] = np.floor(
-        np.exp(1.5 + 1.5 * z_social + 1.5 * viewers["is_streamer"] + 0.3 * activity)
-    )
-    _draw_attachments(config, viewers, streamers, rng)
-    return viewers
-
-
-def _draw_attachments(
-    config: WorldConfig,
-    viewers: NDArray[Any],
-    streamers: NDArray[Any],
-    rng: np.random.Generator,
-) -> None:
-    """Give each viewer ``1 + Poisson`` streamers, popular ones of liked categories first."""
-    count = len(viewers)
-    known = np.minimum(1 + rng.poisson(config.initial_attachments, count), INITIAL_ATTACHMENTS)
-    known = np.minimum(known, len(streamers))
-    viewers["attached_streamer"] = -1
-    log_popularity = np.log(streamers["popularity"].astype(float))
-    for first in range(0, count, 1000):  # in chunks: a matrix of all pairs would be large
-        chunk = slice(first, min(first + 1000, count))
-        taste = viewers["taste"][chunk][:, streamers["category"]]
-        affinity = taste + viewers["embedding"][chunk] @ streamers["embedding"].T
-        # Gumbel noise on log weights draws without replacement (Gumbel top-k).
-        score = log_popularity + 1.2 * affinity + rng.gumbel(size=affinity.shape)
-        most = min(INITIAL_ATTACHMENTS, len(streamers))
-        top = np.argpartition(-score, most - 1, axis=1)[:, :most]
-        order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1)
-        viewers["attached_streamer"][chunk, :most] = np.take_along_axis(top, order, axis=1)
-    beyond = np.arange(INITIAL_ATTACHMENTS) >= known[:, None]
-    strength = rng.uniform(0.3, 1.0, (count, INITIAL_ATTACHMENTS))
-    # What was watched before, as the growth law 1 - exp(-seconds / 3,000) would have it, with
-    # an error: it is a proxy of the attachment, not the attachment.
-    watched = -3000.0 * np.log1p(-np.minimum(strength, 0.98))
-    watched *= rng.lognormal(0.0, 0.5, watched.shape)
-    followed = rng.random(strength.shape) < strength
-    viewers["attached_strength"] = np.where(beyond, 0.0, strength)
-    viewers["attached_watch_s"] = np.where(beyond, 0.0, watched)
-    viewers["attached_followed"] = np.where(beyond, 0, followed)
-    viewers["attached_streamer"][beyond] = -1
-
-
-def _draw_rooms(
-    config: WorldConfig, streamers: NDArray[Any], rng: np.random.Generator
-) -> NDArray[Any]:
-    """Timetable of days -1 .. days + 1, so that it runs out on no day of an episode."""
-    count, all_days = config.num_streamers, config.days + 3
-    per_day = rng.poisson(config.rooms_per_day, (count, all_days))
-    streamer, day = np.repeat(np.indices(per_day.shape).reshape(2, -1), per_day.ravel(), axis=1)
-    start_h = streamers["home_hour"][streamer] + rng.normal(0.0, config.room_start_std_h, len(day))
-    start = (day - 1) * DAY_S + start_h * 3600.0
-    minutes = config.room_minutes_median * rng.lognormal(0.0, config.room_minutes_log_std, len(day))
-    length = np.clip(minutes * 60.0, 300.0, config.room_hours_max * 3600.0)
-    if not len(day):
-        raise ValueError(
-            "config: num_streamers, rooms_per_day and days gave not one room; a world needs some"
-        )
-    order = np.lexsort((start, streamer))
-    streamer, start, length = streamer[order], start[order], length[order]
-    # One room at a time: a start during the previous room waits for its end and a pause.
-    _serialise(streamer, start, length, 600.0)
-    rooms = np.zeros(len(start), ROOM_DTYPE)
-    rooms["streamer"], rooms["start_s"], rooms["end_s"] = streamer, start, start + length
-    _assign_rooms(rooms, streamers)
-    return rooms
-
-
-def _assign_rooms(rooms: NDArray[Any], streamers: NDArray[Any]) -> None:
-    """Fill in where each streamer's rooms are, and each room's content bits."""
-    bounds = np.searchsorted(rooms["streamer"], np.arange(len(streamers) + 1))
-    streamers["first_room"], streamers["num_rooms"] = bounds[:-1], np.diff(bounds)
-    cells = np.ceil((rooms["end_s"] - rooms["start_s"]) / CONTENT_STEP_S).astype(np.int64)
-    rooms["content"] = np.concatenate([[0], np.cumsum(cells)[:-1]])
-
-
-def _draw_content(
-    rooms: NDArray[Any], share: float, mean_s: float, rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    """Two-state Markov chain per room: highlights of mean ``mean_s``, a ``share`` of the time."""
-    last = rooms[-1]
-    cells = int(last["content"]) + int(np.ceil((last["end_s"] - last["start_s"]) / CONTENT_STEP_S))
-    leave = min(1.0, CONTENT_STEP_S / mean_s)
-    enter = min(1.0, leave * share / (1.0 - share))
-    states = _markov_chain(
-        rooms["content"], rng.random(cells, dtype=np.float32), enter, leave, share
-    )
-    return np.packbits(states, bitorder="little")
-
-
-@functools.lru_cache(maxsize=4)
-def _always_live(world: World) -> World:
-    streamers = world.streamers.copy()
-    rooms = np.zeros(len(streamers), ROOM_DTYPE)
-    rooms["streamer"] = np.arange(len(streamers))
-    rooms["start_s"] = -DAY_S
-    rooms["end_s"] = (world.days + 2) * DAY_S
-    _assign_rooms(rooms, streamers)
-    config = world.recipe[0] if world.recipe else WorldConfig()
-    rng = np.random.default_rng([world.recipe[1] if world.recipe else 0, 1])
-    return World(
-        viewers=world.viewers,
-        streamers=streamers,
-        rooms=rooms,
-        content=_draw_content(rooms, world.highlight_share, config.highlight_mean_s, rng),
-        hourly_activity=world.hourly_activity,
-        days=world.days,
-        simulator=world.simulator,
-        highlight_share=world.highlight_share,
-    )
-
-
-@njit(cache=True)
-def _serialise(streamer, start, length, pause_s):  # type: ignore[no-untyped-def]
-    for i in range(1, streamer.shape[0]):
-        if streamer[i] == streamer[i - 1]:
-            start[i] = max(start[i], start[i - 1] + length[i - 1] + pause_s)
-
-
-@njit(cache=True)
-def _markov_chain(first, uniform, enter, leave, share):  # type: ignore[no-untyped-def]
-    states = np.empty(uniform.shape[0], np.uint8)
-    room = 0
-    state = 0
-    for i in range(uniform.shape[0]):
-        if room < first.shape[0] and i == first[room]:
-            room += 1
-            state = 1 if uniform[i] < share else 0
-        elif state == 1:
-            state = 0 if uniform[i] < leave else 1
-        else:
-            state = 1 if uniform[i] < enter else 0
-        states[i] = state
-    return states
 
 
 def _availability_index(

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from livestream_env import LiveStreamRecEnv, World, WorldConfig
-from livestream_env import world as module
+from livestream_env.synthetic import synthetic_world
 from livestream_env.world import CONTENT_STEP_S, DAY_S, INDEX_STEP_S, MIN_ROOM_S
 from tests.helpers import assert_same
 
@@ -27,7 +27,7 @@ class TestSynthetic:
         config = WorldConfig(**TINY)
         first = World.synthetic(config, seed=5)
         assert World.synthetic(config, seed=5) is first
-        module._synthetic.cache_clear()
+        synthetic_world.cache_clear()
         again = World.synthetic(config, seed=5)
         assert again is not first and again == first
         assert World.synthetic(config, seed=6) != first
