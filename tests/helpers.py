@@ -11,6 +11,13 @@ import numpy as np
 IDS = ("LiveStreamRec-v0", "LiveStreamRecSession-v0", "LiveStreamRecWeek-v0")
 SMALL = {"num_viewers": 300, "num_streamers": 200, "days": 8}
 LONG = {"exit_bias": -20.0}  # nobody leaves: an episode of at least a few dozen impressions
+# Everything happens often: long watches, gifts, follows, leaving, returning.
+LIVELY = {
+    **SMALL, "num_viewers": 100, "num_streamers": 120,
+    "click_bias": 0.0, "watch_bias": 3.0, "watch_noise_std": 1.5, "like_per_min": 0.5,
+    "comment_per_min": 0.5, "gift_per_min": 0.3, "follow_per_click": 0.1, "exit_bias": -1.5,
+    "visits_per_day": 20.0,
+}  # fmt: skip
 
 
 def play(env: gym.Env[Any, Any], seed: int, steps: int) -> Iterator[tuple[Any, ...]]:

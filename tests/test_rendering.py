@@ -185,13 +185,13 @@ def test_picture_of_many_candidates_and_of_every_event(make_env):
     pytest.importorskip("PIL")
     from livestream_env.drawing import WIDTH, Canvas
 
-    env = make_env(
-        render_mode="ansi", world="default", num_candidates=40,
-        config={"num_streamers": 60, "num_categories": 24, "num_viewers": 50},
-    )  # fmt: skip
+    env = make_env(render_mode="ansi")
     env.reset(seed=0)
-    env.step(37)
     shown = frame(env)
+    cards = tuple(
+        replace(shown.cards[slot % 10], slot=slot, category=slot % 24, chosen=slot == 37)
+        for slot in range(40)
+    )
     events = {
         "click": "clicked, watched 60:00",
         "likes": "12 likes",
@@ -200,7 +200,10 @@ def test_picture_of_many_candidates_and_of_every_event(make_env):
         "follow": "followed",
         "left": "left until day 4, 12:19 (16 h 48 min)",
     }
-    busy = replace(shown, events=events, totals=shown.totals | {"reward": "1053.22"})
+    busy = replace(
+        shown, cards=cards, tastes=shown.tastes * 3, satiation=shown.satiation * 3, events=events,
+        totals=shown.totals | {"reward": "1053.22"},
+    )  # fmt: skip
     picture = Canvas().draw(busy)
     margin = picture[:, WIDTH - 7 :]  # nothing runs over the right edge of the page
     assert all((margin[y] == margin[y, 0]).all() for y in range(picture.shape[0]))
@@ -210,14 +213,14 @@ def test_video(make_env, tmp_path):
     pytest.importorskip("PIL")
     pytest.importorskip("moviepy")
     env = RecordVideo(
-        make_env(render_mode="rgb_array"), str(tmp_path), episode_trigger=lambda _: True,
+        make_env(render_mode="rgb_array"), str(tmp_path / "videos"), episode_trigger=lambda _: True,
         video_length=5, disable_logger=True,
     )  # fmt: skip
     env.reset(seed=0)
     for _ in range(6):
         env.step(0)
     env.close()
-    (video,) = tmp_path.glob("*.mp4")
+    (video,) = tmp_path.glob("videos/*.mp4")
     assert video.stat().st_size > 1000
 
 
@@ -225,14 +228,14 @@ def test_video_of_a_vector_env(make_venv, tmp_path):
     pytest.importorskip("PIL")
     pytest.importorskip("moviepy")
     env = gym.wrappers.vector.RecordVideo(
-        make_venv(2, render_mode="rgb_array"), str(tmp_path), video_aspect_ratio=(1, 1),
+        make_venv(2, render_mode="rgb_array"), str(tmp_path / "videos"), video_aspect_ratio=(1, 1),
         episode_trigger=lambda _: True, video_length=3, disable_logger=True,
     )  # fmt: skip
     env.reset(seed=0)
     for _ in range(4):
         env.step(np.zeros(2, np.int64))
     env.close()
-    assert len(list(tmp_path.glob("*.mp4"))) == 1
+    assert len(list(tmp_path.glob("videos/*.mp4"))) == 1
 
 
 def test_ansi_needs_no_pillow_and_rgb_array_says_so():
