@@ -6,13 +6,21 @@ default shape unless the shape is what they test.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from livestream_env import LiveStreamRecEnv, LiveStreamRecVectorEnv, World, WorldConfig
 from tests.helpers import SMALL
+
+# The same examples in every run, and no limit per example: the first may compile the kernel.
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("repeatable", max_examples=100, derandomize=True, **_COMMON)
+settings.register_profile("explore", max_examples=2_000, **_COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")
