@@ -170,17 +170,17 @@ class ObservationLayout:
         return "\n".join(lines)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _clip(x):  # type: ignore[no-untyped-def]
     return min(max(x, -1.0), 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _log_scaled(x, log_scale):  # type: ignore[no-untyped-def]
     return min(math.log1p(x) / log_scale, 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _encode_viewer(s, w, out):  # type: ignore[no-untyped-def]
     v = w.viewers[s.viewer]
     out[0] = 2.0 * v.age / (_AGES - 1) - 1.0
@@ -196,7 +196,7 @@ def _encode_viewer(s, w, out):  # type: ignore[no-untyped-def]
     return 8 + v.taste.shape[0]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _encode_context(s, p, out):  # type: ignore[no-untyped-def]
     angle = 2.0 * math.pi * (s.time_s / DAY_S - math.floor(s.time_s / DAY_S))
     out[0] = math.sin(angle)
@@ -213,7 +213,7 @@ def _encode_context(s, p, out):  # type: ignore[no-untyped-def]
     return 9 + s.category_watch_s.shape[0]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _encode_history(s, out):  # type: ignore[no-untyped-def]
     num_categories = s.category_watch_s.shape[0]
     width = s.history.shape[1] + num_categories
@@ -233,7 +233,7 @@ def _encode_history(s, out):  # type: ignore[no-untyped-def]
     return s.history.shape[0] * width
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _encode_candidates(s, w, p, out):  # type: ignore[no-untyped-def]
     num_categories = s.category_watch_s.shape[0]
     width = 9 + num_categories
@@ -267,7 +267,7 @@ def _encode_candidates(s, w, p, out):  # type: ignore[no-untyped-def]
     return s.room.shape[0] * width
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _encode_hidden(s, w, p, out):  # type: ignore[no-untyped-def]
     out[0] = _clip(s.satisfaction / _SATISFACTION)
     out[1] = _clip(s.fatigue)

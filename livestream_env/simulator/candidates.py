@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 from livestream_env.simulator.availability import index_bin, is_live, room_of
@@ -18,7 +19,7 @@ _TRIES = 4  # draws per slot that may fail before the next source takes over
 _MARGIN_S = 1.0  # a candidate lasts at least this long beyond the browsing
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _add(s, count, room):
     """Append the room if it is new; return the new count."""
     for i in range(count):
@@ -28,7 +29,7 @@ def _add(s, count, room):
     return count + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _draw(w, first, last, u):
     """Draw from ``index_room[first:last]`` by popularity (binary search in the running sum)."""
     base = w.index_weight[first]
@@ -43,7 +44,7 @@ def _draw(w, first, last, u):
     return w.index_room[low]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def prepare_categories(s, w, p):
     """Running sum of the categories' weights in retrieval, exp(retrieval_taste * taste)."""
     taste = w.viewers[s.viewer].taste
@@ -53,7 +54,7 @@ def prepare_categories(s, w, p):
         s.category_weight[k] = total
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _category(s, u):
     """Draw a category by its weight."""
     last = s.category_weight.shape[0] - 1
@@ -64,17 +65,18 @@ def _category(s, u):
     return k
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _affinity(w, viewer, streamer):
     """Affinity of a viewer to a streamer: taste, embedding, quality; about standard normal."""
     v, j = w.viewers[viewer], w.streamers[streamer]
-    total = float(v.taste[j.category]) + 0.5 * j.quality
+    # np.float64, because Numba's float() leaves 32 bits 32 bits.
+    total = np.float64(v.taste[j.category]) + 0.5 * np.float64(j.quality)
     for d in range(v.embedding.shape[0]):
-        total += float(v.embedding[d]) * float(j.embedding[d])
+        total += np.float64(v.embedding[d]) * np.float64(j.embedding[d])
     return total / 1.2
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _known(s, streamer):
     """Index of the streamer among the attached, or -1."""
     for i in range(s.num_attached):
@@ -83,7 +85,7 @@ def _known(s, streamer):
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def retrieve(s, w, p, impression_key):
     """Fill ``s.room``, ``s.known`` and ``s.affinity`` for the impression at ``s.time_s``."""
     num_candidates = s.room.shape[0]

@@ -41,7 +41,7 @@ from livestream_env.world import DAY_S
 _ATTEMPTS = 64  # viewers drawn until one visits within the horizon; also the first key of step 0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _draw_viewer_day(s, w, p):
     """Draw a viewer, a day, and her first visit, given that she visits within the horizon.
 
@@ -63,7 +63,7 @@ def _draw_viewer_day(s, w, p):
     begin_visit(s, time_s)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _begin_episode(s, w, p):
     s.episode += 1
     s.episode_key = mix(s.key, s.episode)
@@ -99,12 +99,12 @@ def _begin_episode(s, w, p):
     retrieve(s, w, p, _impression_key(s))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _impression_key(s):
     return mix(s.episode_key, s.impression + _ATTEMPTS)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _log_impression(s, response, sensationalism, category):
     """Put an impression at the head of the history."""
     for i in range(s.history.shape[0] - 1, 0, -1):
@@ -124,7 +124,7 @@ def _log_impression(s, response, sensationalism, category):
     s.clicks += 1 if response.click else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _write_outcome(s, w, p, response, shown, started_s, visit_ended, terminated, out):
     components = reward_components(
         response.watch_s,
@@ -161,7 +161,7 @@ def _write_outcome(s, w, p, response, shown, started_s, visit_ended, terminated,
         out.candidate_streamers[i] = w.rooms[room].streamer if room >= 0 else -1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _reset(s, w, p, out):
     _begin_episode(s, w, p)
     out.invalid_action = False
@@ -169,7 +169,7 @@ def _reset(s, w, p, out):
     _write_outcome(s, w, p, nothing, -1, s.time_s, False, False, out)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _step(s, w, p, action, out):
     started_s = s.time_s
     key = _impression_key(s)
@@ -257,7 +257,7 @@ def step(
             _step(slots[i], w, parameters[0], actions[i], outcomes[i])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _mean_counted(mean):
     """E[min(n, MAX_COUNTED)] for a Poisson n: the sum of P(n > k) for k < MAX_COUNTED."""
     probability = math.exp(-mean)
@@ -270,7 +270,7 @@ def _mean_counted(mean):
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _mean_log_price(p):
     """E[log1p(price of a gift)], by the midpoint rule on 64 quantiles."""
     total = 0.0

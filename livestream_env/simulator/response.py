@@ -39,7 +39,7 @@ class Response(NamedTuple):
     follow: bool
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def appeal(s, w, p, slot):
     """The :class:`Appeal` of the candidate in ``slot`` (which must not be empty)."""
     room = w.rooms[s.room[slot]]
@@ -57,7 +57,7 @@ def appeal(s, w, p, slot):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def click_probability(a, s, p):
     """P(click): logistic."""
     log_odds = (
@@ -73,7 +73,7 @@ def click_probability(a, s, p):
     return 1.0 / (1.0 + math.exp(-log_odds))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def watch_log_mean(a, s, p):
     """Mean of the log of the uncensored watch time in seconds."""
     return (
@@ -88,20 +88,20 @@ def watch_log_mean(a, s, p):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def like_mean(a, p, watch_s):
     """Expected likes in a watch."""
     return p.like_per_min * (1.0 + p.like_highlight * a.highlight) * watch_s / 60.0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def comment_mean(a, p, watch_s):
     """Expected comments in a watch."""
     rate = p.comment_per_min * (p.comment_base + p.comment_attachment * a.attachment)
     return rate * watch_s / 60.0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def gift_probability(a, p, gift_propensity, watch_s):
     """P(a gift in the watch): the hazard grows with the minutes watched."""
     minutes = watch_s / 60.0
@@ -109,7 +109,7 @@ def gift_probability(a, p, gift_propensity, watch_s):
     return -math.expm1(-rate * minutes * minutes**p.gift_duration_exponent)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def follow_probability(a, p, watch_s):
     """P(a follow) after a click, for streamers not yet followed."""
     if a.followed:
@@ -117,7 +117,7 @@ def follow_probability(a, p, watch_s):
     return min(1.0, p.follow_per_click * (1.0 + p.follow_watch * math.log1p(watch_s / 30.0)))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def respond(a, s, w, p, key):
     """Draw the :class:`Response` to an impression."""
     if rng.uniform(key, rng.CLICK) >= click_probability(a, s, p):

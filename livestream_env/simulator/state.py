@@ -6,6 +6,8 @@ comparing it is a test, pickling it is a checkpoint.
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,6 +104,20 @@ def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
     )
 
 
+def _digest_of_sources() -> str:
+    """Of all the code that the kernel is compiled from.
+
+    Numba's cache on disk looks at the file of the function that it caches, not at the files of
+    the functions and constants that this one uses: after a change there it would go on with the
+    old machine code. So only entry points are cached, and the type of an argument that all of
+    them take names the digest.
+    """
+    package = Path(__file__).parents[1]
+    others = (package / f"{name}.py" for name in ("observation", "reward", "world"))
+    sources = (*sorted((package / "simulator").glob("*.py")), *others)
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
 _SWITCHES = ("satiation", "satisfaction", "attachment", "highlights")
 _PARAMETER_DTYPE = np.dtype(
     [
@@ -117,6 +133,7 @@ _PARAMETER_DTYPE = np.dtype(
         ("reward_weights", "f8", (len(REWARD_COMPONENTS),)),
         ("activity", "f8", (25,)),  # seconds of mean activity passed by each full hour
         ("index_start_s", "f8"),
+        (f"sources_{_digest_of_sources()}", "?"),  # for its name, see there
     ],
     align=True,
 )

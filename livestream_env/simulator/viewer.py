@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 from livestream_env.simulator import rng
@@ -13,7 +14,7 @@ _HOUR_S = 3600.0
 _FORGETTING_S = 1800.0  # time constant of the logged watch time per category
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def after_activity(p, time_s, seconds):
     """The moment when ``seconds`` of mean activity have passed since ``time_s``.
 
@@ -33,19 +34,19 @@ def after_activity(p, time_s, seconds):
     return (day + more) * DAY_S + (j + share) * _HOUR_S
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def gap_s(s, w, p, key):
     """Seconds of mean activity until the next visit: log-normal, shorter when satisfied."""
     log_gap = (
         p.log_gap_s
-        - math.log(w.viewers[s.viewer].activity)
+        - math.log(np.float64(w.viewers[s.viewer].activity))
         - p.return_satisfaction * s.satisfaction
         + p.return_noise_std * rng.normal(key, rng.RETURN)
     )
     return math.exp(min(max(log_gap, 0.0), 20.0))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def pass_time(s, p, seconds):
     """Let satiation and the logged watch times per category decay."""
     satiation = math.exp(-seconds / p.satiation_decay_s)
@@ -55,7 +56,7 @@ def pass_time(s, p, seconds):
         s.category_watch_s[k] *= logged
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _remember(s, streamer):
     """Index of a new entry for the streamer; the weakest gives way when memory is full."""
     i = s.num_attached
@@ -73,7 +74,7 @@ def _remember(s, streamer):
     return i
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def grow_attachment(s, p, slot, streamer, response):
     """Log a click, and let attachment grow by the watch: a long one, a tenth of the way to 1."""
     i = s.known[slot]
@@ -89,7 +90,7 @@ def grow_attachment(s, p, slot, streamer, response):
         s.attachment[i] = max(new, p.follow_attachment) if response.follow else new
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def update_mood(s, p, response, sensationalism):
     """Satisfaction and fatigue after an impression.
 
@@ -110,7 +111,7 @@ def update_mood(s, p, response, sensationalism):
     s.fatigue = max(0.0, p.fatigue_memory * s.fatigue + step)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def satiate(s, w, p, category, watch_s):
     """Add a watch to the satiation with its category."""
     s.category_watch_s[category] += watch_s
@@ -119,7 +120,7 @@ def satiate(s, w, p, category, watch_s):
         s.satiation[category] += gain * math.log1p(watch_s / 30.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def leaves(s, p, key):
     """Whether the viewer leaves after this impression."""
     log_odds = (
@@ -131,7 +132,7 @@ def leaves(s, p, key):
     return rng.uniform(key, rng.EXIT) < 1.0 / (1.0 + math.exp(-log_odds))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def begin_visit(s, time_s):
     """Open the service at ``time_s``, rested."""
     s.time_s = time_s
@@ -140,7 +141,7 @@ def begin_visit(s, time_s):
     s.fatigue = 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def stay_away(s, w, p, key):
     """Leave, and come back after the gap; what the viewer feels fades meanwhile."""
     back_s = after_activity(p, s.time_s, gap_s(s, w, p, key))
