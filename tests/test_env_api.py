@@ -70,8 +70,11 @@ class TestCheckers:
         sb3_checker = pytest.importorskip("stable_baselines3.common.env_checker")
         sb3_checker.check_env(gym.make(env_id, config=SMALL, **kwargs), warn=True)
 
-    def test_data_returned_is_not_reused(self):
-        check_env(LiveStreamRecEnv(config=SMALL), skip_render_check=True)
+    @pytest.mark.parametrize("mode", LiveStreamRecEnv.metadata["render_modes"])
+    def test_stable_baselines3_with_render_mode(self, mode):
+        sb3_checker = pytest.importorskip("stable_baselines3.common.env_checker")
+        env = gym.make(IDS[0], config=SMALL, render_mode=mode)
+        sb3_checker.check_env(env, warn=True, skip_render_check=False)
 
 
 class TestRegistration:
