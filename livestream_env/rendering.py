@@ -223,7 +223,7 @@ class Renderer:
             "clicks": f"{slot['clicks']}",
             "likes": f"{likes:.0f}",
             "comments": f"{comments:.0f}",
-            "gifts": f"{gift_value:,.0f}",
+            "gift value": f"{gift_value:,.0f}",
             "follows": f"{follows:.0f}",
         }
 
