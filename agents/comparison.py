@@ -46,8 +46,8 @@ class Settings:
 
     env_id: str = "LiveStreamRec-v0"
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    timesteps: int = 150_000
-    eval_episodes: int = 1000
+    timesteps: int = 100_000
+    eval_episodes: int = 2000
     curve_points: int = 10
     curve_episodes: int = 256
     eval_seed: int = EVALUATION_SEED

@@ -29,7 +29,10 @@ def _flag(default: bool, doc: str) -> Any:
 
 @dataclass(frozen=True)
 class DQNConfig:
-    """Every setting of :class:`agents.dqn.DQN`; the defaults are the preset ``default``.
+    """Every setting of :class:`agents.dqn.DQN`.
+
+    The fields' own defaults suit any environment with a layout; the preset ``default`` adds what
+    was found best on LiveStreamRec-v0.
 
     ``dataclasses.fields(DQNConfig)`` carries each field's explanation as ``metadata["doc"]``.
 
@@ -191,7 +194,15 @@ class DQNConfig:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
+    # Chosen among a dozen variants at 100,000 steps, two seeds each, on other viewer-days than any
+    # that are reported.
+    "default": {
+        "hidden_sizes": (64,),
+        "n_step": 3,
+        "gamma": 0.99,
+        "discount": "semi-markov",
+        "tau_s": 180.0,
+    },
     "article": {
         "network": "mlp",
         "hidden_sizes": (24, 24),

@@ -90,7 +90,7 @@ ROOM_DTYPE = np.dtype(
 class World:
     """Viewers, streamers, rooms and an index of what is live when.
 
-    Build one by :meth:`synthetic` or :meth:`build`; do not write to its arrays. Times are seconds
+    Made by :meth:`synthetic` or :meth:`load`; do not write to its arrays. Times are seconds
     from local midnight of day 0.
 
     Attributes:

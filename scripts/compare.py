@@ -22,7 +22,9 @@ from agents.reporting import write_report
 from agents.workers import default_workers, play_all
 from scripts.arguments import add_env_arguments, described_parser, make_env, positive_int
 
-DEFAULT_AGENTS = "random,popularity,max-ctr,logging,greedy-oracle,farsighted-oracle,dqn,sb3-dqn"
+DEFAULT_AGENTS = (
+    "random,popularity,max-ctr,logging,greedy-oracle,farsighted-oracle,linucb,dqn,sb3-dqn"
+)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -45,17 +47,17 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--timesteps",
         type=positive_int,
-        default=150_000,
+        default=Settings.timesteps,
         help="environment steps to train for (default: %(default)s)",
     )
     parser.add_argument(
-        "--seeds", type=positive_int, default=3, help="training seeds (default: %(default)s)"
+        "--seeds", type=positive_int, default=5, help="training seeds (default: %(default)s)"
     )
     add_env_arguments(parser)
     parser.add_argument(
         "--eval-episodes",
         type=positive_int,
-        default=1000,
+        default=Settings.eval_episodes,
         help="viewer-days that every trained agent plays (default: %(default)s)",
     )
     parser.add_argument(
