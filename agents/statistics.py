@@ -124,6 +124,12 @@ class Comparison:
             self.value[name] - self.value[other], self.samples[name] - self.samples[other]
         )
 
+    def ratio(self, name: str, other: str) -> Estimate:
+        """The score of ``name`` as a multiple of that of ``other``, paired by viewer-day."""
+        return interval(
+            self.value[name] / self.value[other], self.samples[name] / self.samples[other]
+        )
+
     def normalised(self, name: str, low: str, high: str) -> Estimate:
         """The score on a scale where agent ``low`` is 0 and agent ``high`` is 1."""
 

@@ -103,7 +103,7 @@ class TestSynthetic:
             {**TINY, "num_categories": 64, "initial_attachments": 11.0},
             {**TINY, "taste_concentration": 0.01},
             {**TINY, "rooms_per_day": 4.0, "room_minutes_median": 1440.0, "room_hours_max": 48.0},
-            {**TINY, "room_minutes_median": 2.0, "room_minutes_log_std": 3.0},
+            {**TINY, "room_minutes_median": 5.0, "room_minutes_log_std": 3.0},
         ):
             World.synthetic(WorldConfig(**config), seed=0)
 

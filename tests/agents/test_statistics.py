@@ -81,3 +81,9 @@ def test_intervals_cover() -> None:
         estimate = Comparison(scores, resamples=400, seed=trial).difference("a", "b")
         covered += estimate.low <= 1 <= estimate.high
     assert 0.89 <= covered / 300 <= 0.99
+
+
+def test_ratio_is_paired():
+    days = np.random.default_rng(0).lognormal(0.0, 1.5, 500)
+    comparison = Comparison({"once": days[None], "twice": 2 * days[None]}, resamples=200)
+    assert comparison.ratio("twice", "once") == pytest.approx((2.0, 2.0, 2.0))
