@@ -177,6 +177,8 @@ def _clip(x):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _log_scaled(x, log_scale):  # type: ignore[no-untyped-def]
+    if x == 0.0:  # most of the history
+        return 0.0
     return min(math.log1p(x) / log_scale, 1.0)
 
 
@@ -234,7 +236,7 @@ def _encode_history(s, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _encode_candidates(s, w, p, out):  # type: ignore[no-untyped-def]
+def _encode_candidates(s, w, p, category_watch, out):  # type: ignore[no-untyped-def]
     num_categories = s.category_watch_s.shape[0]
     width = 9 + num_categories
     for i in range(s.room.shape[0]):
@@ -262,7 +264,7 @@ def _encode_candidates(s, w, p, out):  # type: ignore[no-untyped-def]
         row[5] = _clip(math.log(max(j.popularity, 1e-9)) / _LOG_POPULARITY)
         row[6] = _log_scaled(s.time_s - room.start_s, _LOG_ROOM_S)
         row[7] = _clip(engagement / _ENGAGEMENT)
-        row[8] = _log_scaled(s.category_watch_s[j.category], _LOG_WATCH_S)
+        row[8] = category_watch[j.category]
         row[9 + j.category] = 1.0
     return s.room.shape[0] * width
 
@@ -310,7 +312,8 @@ def encode(  # type: ignore[no-untyped-def]
         row = out[i]
         at = _encode_viewer(s, w, row)
         at += _encode_context(s, p, row[at:])
+        category_watch = row[at - s.category_watch_s.shape[0] : at]  # the context's last columns
         at += _encode_history(s, row[at:])
-        at += _encode_candidates(s, w, p, row[at:])
+        at += _encode_candidates(s, w, p, category_watch, row[at:])
         if full:
             _encode_hidden(s, w, p, row[at:])

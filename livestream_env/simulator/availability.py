@@ -9,20 +9,31 @@ from livestream_env.world import CONTENT_STEP_S, INDEX_STEP_S
 
 
 @njit(nogil=True)
-def room_of(w, streamer, now_s, until_s):
-    """The streamer's room that is live from ``now_s`` to ``until_s``, or -1."""
-    first = w.streamers[streamer].first_room
-    low = first
-    high = first + w.streamers[streamer].num_rooms
-    while low < high:  # the first room that starts after now_s
-        middle = (low + high) // 2
-        if w.rooms[middle].start_s <= now_s:
-            low = middle + 1
-        else:
-            high = middle
-    if low > first and w.rooms[low - 1].end_s > until_s:
-        return low - 1
-    return -1
+def forget_rooms(s, w, i):
+    """Begin the search for the rooms of the i-th attached streamer with her first one."""
+    s.attached_room[i] = w.streamers[s.attached_streamer[i]].first_room - 1
+    s.attached_from_s[i] = -np.inf
+    s.attached_until_s[i] = -np.inf
+
+
+@njit(nogil=True)
+def room_of_attached(s, w, i, until_s):
+    """The i-th attached streamer's room that is live from now to ``until_s``, or -1.
+
+    Time only moves forward, so the slot remembers the room that is on or comes next: a search in
+    the timetable at every impression would cost more than all else.
+    """
+    streamer = w.streamers[s.attached_streamer[i]]
+    while s.attached_until_s[i] <= until_s:
+        s.attached_room[i] += 1
+        room = s.attached_room[i]
+        if room < streamer.first_room + streamer.num_rooms:
+            s.attached_from_s[i] = w.rooms[room].start_s
+            s.attached_until_s[i] = w.rooms[room].end_s
+        else:  # none comes any more
+            s.attached_from_s[i] = np.inf
+            s.attached_until_s[i] = np.inf
+    return s.attached_room[i] if s.attached_from_s[i] <= s.time_s else -1
 
 
 @njit(nogil=True)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from livestream_env.simulator.availability import index_bin, is_live, room_of
+from livestream_env.simulator.availability import index_bin, is_live, room_of_attached
 from livestream_env.simulator.rng import CANDIDATES, mix, uniform
 
 _TRIES = 4  # draws per slot that may fail before the next source takes over
@@ -101,8 +101,7 @@ def retrieve(s, w, p, impression_key):
         for i in range(s.num_attached):
             if count >= quota:
                 break
-            streamer = s.attached_streamer[(begin + i) % s.num_attached]
-            room = room_of(w, streamer, s.time_s, until_s)
+            room = room_of_attached(s, w, (begin + i) % s.num_attached, until_s)
             if room >= 0:
                 count = _add(s, count, room)
 

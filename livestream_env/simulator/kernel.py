@@ -32,6 +32,7 @@ from livestream_env.simulator.viewer import (
     grow_attachment,
     leaves,
     pass_time,
+    remember,
     satiate,
     stay_away,
     update_mood,
@@ -81,16 +82,18 @@ def _begin_episode(s, w, p):
     for i in range(s.attachment.shape[0]):
         s.attachment[i] = 0.0
         s.attached_streamer[i] = -1
+        s.attached_room[i] = -1
+        s.attached_from_s[i] = 0.0
+        s.attached_until_s[i] = 0.0
         s.attached_watch_s[i] = 0.0
         s.attached_followed[i] = 0
     for i in range(viewer.attached_streamer.shape[0]):
         if viewer.attached_streamer[i] >= 0:
-            s.attached_streamer[s.num_attached] = viewer.attached_streamer[i]
-            s.attached_watch_s[s.num_attached] = viewer.attached_watch_s[i]
-            s.attached_followed[s.num_attached] = viewer.attached_followed[i]
+            known = remember(s, w, viewer.attached_streamer[i])
+            s.attached_watch_s[known] = viewer.attached_watch_s[i]
+            s.attached_followed[known] = viewer.attached_followed[i]
             if p.use_attachment:
-                s.attachment[s.num_attached] = viewer.attached_strength[i]
-            s.num_attached += 1
+                s.attachment[known] = viewer.attached_strength[i]
     for i in range(s.history.shape[0]):
         s.history_category[i] = -1
         for j in range(s.history.shape[1]):
@@ -184,7 +187,7 @@ def _step(s, w, p, action, out):
         s.time_s += p.browse_s + response.watch_s
         pass_time(s, p, p.browse_s + response.watch_s)
         if response.click:
-            grow_attachment(s, p, action, streamer_id, response)
+            grow_attachment(s, w, p, action, streamer_id, response)
             satiate(s, w, p, streamer.category, response.watch_s)
         update_mood(s, p, response, sensationalism)
         _log_impression(s, response, sensationalism, streamer.category)

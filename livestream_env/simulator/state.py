@@ -59,6 +59,9 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
             # What the platform has logged
             ("num_attached", "i8"),
             ("attached_streamer", "i4", (MAX_ATTACHMENTS,)),
+            ("attached_room", "i4", (MAX_ATTACHMENTS,)),  # the one that is on or comes next,
+            ("attached_from_s", "f8", (MAX_ATTACHMENTS,)),  # its start
+            ("attached_until_s", "f8", (MAX_ATTACHMENTS,)),  # and its end
             ("attached_watch_s", "f8", (MAX_ATTACHMENTS,)),
             ("attached_followed", "i1", (MAX_ATTACHMENTS,)),  # 0 or 1
             ("category_watch_s", "f8", (num_categories,)),  # with exponential forgetting

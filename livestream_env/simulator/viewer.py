@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from livestream_env.simulator import rng
+from livestream_env.simulator.availability import forget_rooms
 from livestream_env.world import DAY_S
 
 _HOUR_S = 3600.0
@@ -57,7 +58,7 @@ def pass_time(s, p, seconds):
 
 
 @njit(nogil=True)
-def _remember(s, streamer):
+def remember(s, w, streamer):
     """Index of a new entry for the streamer; the weakest gives way when memory is full."""
     i = s.num_attached
     if i < s.attachment.shape[0]:
@@ -71,15 +72,16 @@ def _remember(s, streamer):
     s.attachment[i] = 0.0
     s.attached_watch_s[i] = 0.0
     s.attached_followed[i] = 0
+    forget_rooms(s, w, i)
     return i
 
 
 @njit(nogil=True)
-def grow_attachment(s, p, slot, streamer, response):
+def grow_attachment(s, w, p, slot, streamer, response):
     """Log a click, and let attachment grow by the watch: a long one, a tenth of the way to 1."""
     i = s.known[slot]
     if i < 0:
-        i = _remember(s, streamer)
+        i = remember(s, w, streamer)
     s.attached_watch_s[i] += response.watch_s
     if response.follow:
         s.attached_followed[i] = 1

@@ -23,28 +23,39 @@ def moments(bench, count=300):
     return np.concatenate([times, edges, np.nextafter(edges, -np.inf)]).tolist()
 
 
-def test_room_of(bench):
+def attach(bench, streamer):
+    """Make ``streamer`` the only one that the viewer of the bench knows."""
+    bench.s["attached_streamer"][0] = streamer
+    bench.s["num_attached"] = 1
+    availability.forget_rooms(bench.s, bench.w, 0)
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 600.0])
+@pytest.mark.parametrize("streamer", [0, 7, 199])
+def test_room_of_attached_as_time_goes_by(bench, streamer, ahead_s):
     rooms = bench.env.world.rooms
-    for now_s in moments(bench):
-        for streamer in (0, 7, 199):
-            for ahead_s in (0.0, 600.0):
-                live = np.flatnonzero(
-                    (rooms["streamer"] == streamer)
-                    & (rooms["start_s"] <= now_s)
-                    & (rooms["end_s"] > now_s + ahead_s)
-                )
-                expected = live[0] if len(live) else -1
-                got = availability.room_of(bench.w, streamer, now_s, now_s + ahead_s)
-                assert len(live) <= 1 and got == expected
+    attach(bench, streamer)
+    for now_s in sorted(moments(bench)):
+        live = np.flatnonzero(
+            (rooms["streamer"] == streamer)
+            & (rooms["start_s"] <= now_s)
+            & (rooms["end_s"] > now_s + ahead_s)
+        )
+        expected = live[0] if len(live) else -1
+        bench.s["time_s"] = now_s
+        got = availability.room_of_attached(bench.s, bench.w, 0, now_s + ahead_s)
+        assert len(live) <= 1 and got == expected
 
 
-def test_room_of_a_streamer_who_never_streams(make_env):
+def test_room_of_an_attached_streamer_who_never_streams(make_env):
     env = make_env(world="default", config={"num_streamers": 60, "rooms_per_day": 0.05, "days": 2})
     bench = Bench(env)
     idle = np.flatnonzero(env.world.streamers["num_rooms"] == 0)
     assert len(idle)
     for streamer in idle.tolist():
-        assert availability.room_of(bench.w, streamer, 40_000.0, 40_000.0) == -1
+        attach(bench, streamer)
+        bench.s["time_s"] = 40_000.0
+        assert availability.room_of_attached(bench.s, bench.w, 0, 40_000.0) == -1
 
 
 def test_is_live_from_start_until_before_end(bench):

@@ -154,7 +154,7 @@ class TestAttachment:
 
     def test_grows_by_a_share_of_what_is_left(self, bench):
         self.known(bench)
-        model.grow_attachment(bench.s, bench.p, 0, 9, watch(200.0))
+        model.grow_attachment(bench.s, bench.w, bench.p, 0, 9, watch(200.0))
         c = bench.config
         share = 1 - math.exp(-200.0 / c.attachment_scale_s)
         assert bench.s["attachment"][0] == pytest.approx(0.4 + c.attachment_gain * 0.6 * share)
@@ -163,20 +163,20 @@ class TestAttachment:
     def test_a_follow_lifts_it(self, make_env):
         bench = Bench(make_env(config={"follow_attachment": 0.9}))
         self.known(bench)
-        model.grow_attachment(bench.s, bench.p, 0, 9, watch(1.0, follow=True))
+        model.grow_attachment(bench.s, bench.w, bench.p, 0, 9, watch(1.0, follow=True))
         assert bench.s["attachment"][0] == 0.9 and bench.s["attached_followed"][0] == 1
 
     def test_stays_within_0_and_1(self, make_env):
         bench = Bench(make_env(config={"attachment_gain": 1.0}))
         self.known(bench)
         for _ in range(50):
-            model.grow_attachment(bench.s, bench.p, 0, 9, watch(3600.0))
+            model.grow_attachment(bench.s, bench.w, bench.p, 0, 9, watch(3600.0))
         assert 0.99 < bench.s["attachment"][0] <= 1.0
 
     def test_a_stranger_is_remembered(self, bench):
         before = int(bench.s["num_attached"])
         bench.s["known"][2] = -1
-        model.grow_attachment(bench.s, bench.p, 2, 123, watch(30.0))
+        model.grow_attachment(bench.s, bench.w, bench.p, 2, 123, watch(30.0))
         assert bench.s["num_attached"] == before + 1
         assert bench.s["attached_streamer"][before] == 123
         assert bench.s["attached_watch_s"][before] == 30.0
@@ -189,7 +189,7 @@ class TestAttachment:
         bench.s["attachment"][17] = 0.1
         bench.s["attached_watch_s"], bench.s["attached_followed"] = 500.0, 1
         bench.s["known"][2] = -1
-        model.grow_attachment(bench.s, bench.p, 2, 123, watch(30.0))
+        model.grow_attachment(bench.s, bench.w, bench.p, 2, 123, watch(30.0))
         assert bench.s["num_attached"] == MAX_ATTACHMENTS
         assert bench.s["attached_streamer"][17] == 123
         assert (bench.s["attached_watch_s"][17], bench.s["attached_followed"][17]) == (30.0, 0)
@@ -208,7 +208,7 @@ class TestAttachment:
         bench = Bench(make_env(attachment=False))
         assert bench.s["num_attached"] > 0 and (bench.s["attachment"] == 0).all()
         bench.s["known"][0] = 0
-        model.grow_attachment(bench.s, bench.p, 0, 9, watch(500.0, follow=True))
+        model.grow_attachment(bench.s, bench.w, bench.p, 0, 9, watch(500.0, follow=True))
         assert (bench.s["attachment"] == 0).all() and bench.s["attached_followed"][0] == 1
 
 
