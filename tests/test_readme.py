@@ -1,0 +1,47 @@
+"""The code in the README runs."""
+
+import re
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import livestream_env
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def block_with(text):
+    return next(block for block in BLOCKS if text in block)
+
+
+def test_ten_lines(capsys):
+    exec(block_with("action_space.sample"), {})
+    assert "s watched" in capsys.readouterr().out
+
+
+def test_an_agent_of_ones_own(tmp_path, monkeypatch):
+    from agents.evaluation import evaluate
+    from agents.policy import agent_spec
+
+    (tmp_path / "my_agent.py").write_text(block_with("class Likes"), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    agent = agent_spec("my_agent:Likes").make(gym.make("LiveStreamRec-v0"), seed=0)
+    sys.modules.pop("my_agent")
+    assert evaluate(agent, episodes=64)["clicks"].sum() > 0
+
+
+@pytest.mark.parametrize("line", block_with("satisfaction=False").splitlines())
+def test_changing_the_world(line, tmp_path, monkeypatch):
+    if "my_world.npz" in line:
+        world = livestream_env.World.synthetic(livestream_env.WorldConfig(num_streamers=200))
+        world.save(tmp_path / "my_world.npz")
+        monkeypatch.chdir(tmp_path)
+    env = eval(line, {"gym": gym})
+    observation, _ = env.reset(seed=0)
+    assert env.observation_space.contains(observation)
+    *_, info = env.step(np.int64(0))
+    assert "action_mask" in info
