@@ -249,6 +249,5 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
                 "render() needs a render_mode: gym.make(id, render_mode='ansi' or 'rgb_array')"
             )
             return None
-        if self.simulation.slots["episode"][0] < 0:
-            raise ResetNeeded("call reset() before render()")
+        self.simulation.require_reset("render()")
         return self._renderer.render(0)

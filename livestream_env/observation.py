@@ -113,7 +113,7 @@ class ObservationLayout:
         starts = [0, *ends[:-1]]
         return {name: slice(*pair) for name, *pair in zip(self.shapes, starts, ends, strict=True)}
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
         """Number of columns, D."""
         return int(sum(math.prod(shape) for shape in self.shapes.values()))

@@ -271,6 +271,5 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         if self._renderer is None:
             gym.logger.warn("render() needs a render_mode: make_vec(..., render_mode='rgb_array')")
             return None
-        if self.simulation.slots["episode"].min() < 0:
-            raise ResetNeeded("call reset() before render()")
+        self.simulation.require_reset("render()")
         return tuple(self._renderer.render(i) for i in range(self.num_envs))

@@ -79,18 +79,21 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
 
 
 def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
-    """What one reset or step returns: the fields of ``info``, reward and flag."""
+    """What one reset or step returns: reward, flag, components, then the fields of ``info``."""
     return np.dtype(
         [
             ("reward", "f8"),
             ("terminated", "?"),
+            *((f"reward_{name}", "f8") for name in REWARD_COMPONENTS),
+            ("action_mask", "i1", (num_candidates,)),
+            ("candidate_rooms", "i4", (num_candidates,)),
+            ("candidate_streamers", "i4", (num_candidates,)),
             ("click", "?"),
             ("watch_s", "f8"),
             ("likes", "i8"),
             ("comments", "i8"),
             ("gift_value", "f8"),
             ("follow", "?"),
-            *((f"reward_{name}", "f8") for name in REWARD_COMPONENTS),
             ("elapsed_s", "f8"),
             ("clock_s", "f8"),
             ("visit", "i8"),
@@ -99,9 +102,6 @@ def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
             ("viewer", "i8"),
             ("room", "i8"),
             ("streamer", "i8"),
-            ("action_mask", "i1", (num_candidates,)),
-            ("candidate_rooms", "i4", (num_candidates,)),
-            ("candidate_streamers", "i4", (num_candidates,)),
         ],
         align=True,
     )
