@@ -11,7 +11,6 @@ from tests.helpers import IDS
 from tests.make_golden import GOLDEN, trajectory
 
 
-@pytest.mark.skipif(not GOLDEN.exists(), reason="not yet written: python -m tests.make_golden")
 @pytest.mark.parametrize("env_id", IDS)
 def test_golden_trajectory(env_id):
     golden = json.loads((GOLDEN / f"{env_id}.json").read_text())
