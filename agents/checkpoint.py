@@ -19,7 +19,7 @@ import safetensors
 import safetensors.numpy
 import torch
 
-from .files import atomic_path
+from livestream_env.files import atomic_path
 
 FORMAT = "livestream-dqn-1"
 

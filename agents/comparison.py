@@ -19,9 +19,9 @@ import gymnasium as gym
 import numpy as np
 
 import livestream_env  # noqa: F401  (registers the environments)
+from livestream_env.files import atomic_path, write_text
 
 from .evaluation import EVALUATION_SEED, evaluate
-from .files import atomic_path, write_text
 from .policy import Policy, agent_spec, learn
 
 SETTINGS_FILE = "settings.json"

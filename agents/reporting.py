@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from livestream_env.files import atomic_path, write_text
+
 from .comparison import Result, Run, Settings
 from .evaluation import EPISODE_DTYPE
-from .files import atomic_path, write_text
 from .plots import plot_curves, plot_scores
 from .policy import AGENTS
 from .statistics import FEW_SEEDS, Comparison, Estimate

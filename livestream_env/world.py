@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig, WorldConfig
+from livestream_env.files import atomic_path
 
 DAY_S = 86_400.0
 CONTENT_STEP_S = 30.0  # grid of a room's content (Sliver, Moment&Cross: windows of 30 s)
@@ -162,7 +162,6 @@ class World:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the world to one ``.npz``, whole or not at all."""
-        path = Path(path)
         meta = {
             "format": FORMAT,
             "days": self.days,
@@ -170,14 +169,9 @@ class World:
             "simulator": self.simulator.to_dict(),
         }
         arrays = {name: getattr(self, name) for name in _SAVED}
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        # A stream, because NumPy appends .npz to a name without it.
+        with atomic_path(Path(path)) as temporary, open(temporary, "wb") as stream:
+            np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> World:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from agents.evaluation import EVALUATION_SEED, evaluate
-from agents.files import atomic_path
 from agents.policy import AGENTS, Policy, agent_spec, load_policy_class
 from agents.reporting import describe_episodes
+from livestream_env.files import atomic_path
 from scripts.arguments import add_env_arguments, described_parser, make_env, positive_int
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.files import atomic_path, write_text
+from livestream_env.files import atomic_path, write_text
 
 
 def test_replaces_only_when_all_is_written(tmp_path: Path) -> None:
