@@ -213,13 +213,16 @@ class Simulation:
                 f"num_envs, num_candidates, history_length and categories, got {type(state)!r}"
             )
         begun = state["episode"] >= 0
+        # Streamers without a room to come have passed their last one, and that is not read.
+        to_come = state["attached_until_s"][begun] < np.inf
         ids = {
-            "viewer": self.world.viewers,
-            "room": self.world.rooms,
-            "attached_streamer": self.world.streamers,
+            "viewer": (state["viewer"][begun], self.world.viewers),
+            "room": (state["room"][begun], self.world.rooms),
+            "attached_streamer": (state["attached_streamer"][begun], self.world.streamers),
+            "attached_room": (state["attached_room"][begun][to_come], self.world.rooms),
         }
-        for name, table in ids.items():
-            if begun.any() and not state[name][begun].max() < len(table):
+        for name, (values, table) in ids.items():
+            if values.size and not -1 <= values.min() <= values.max() < len(table):
                 raise ValueError(f"state is of another world: it has a {name} unknown to this one")
         self.slots = state.copy()
         self._begun = False

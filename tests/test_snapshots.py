@@ -139,9 +139,10 @@ class TestState:
                 env.set_state(state)
         with pytest.raises(ValueError, match="another world"):
             env.set_state(larger.get_state())
-        for name in ("viewer", "room", "attached_streamer"):
-            foreign = before.copy()
-            foreign[name] = 10**6
-            with pytest.raises(ValueError, match=f"another world: it has a {name} unknown"):
-                env.set_state(foreign)
+        for name in ("viewer", "room", "attached_streamer", "attached_room"):
+            for beyond in (10**6, -(10**6)):
+                foreign = before.copy()
+                foreign[name] = beyond
+                with pytest.raises(ValueError, match=f"another world: it has a {name} unknown"):
+                    env.set_state(foreign)
         assert same_state(env.get_state(), before)
