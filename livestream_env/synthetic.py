@@ -209,6 +209,9 @@ def always_live(world: World) -> World:
         days=world.days,
         simulator=world.simulator,
         highlight_share=world.highlight_share,
+        category_names=world.category_names,
+        viewer_ids=world.viewer_ids,
+        streamer_ids=world.streamer_ids,
     )
 
 
