@@ -38,6 +38,8 @@ INFO_KEYS = (*_INFO_FIELDS, "reward_components")
 # Expectations over a watch time are sums over 32 equally likely quantiles.
 _QUANTILES = np.array([normal_quantile((i + 0.5) / 32) for i in range(32)])
 
+# Viewer and day per slot (N,), -1 where they are to be drawn.
+Starts = tuple[NDArray[np.int64], NDArray[np.int64]]
 Observation = NDArray[np.float32] | dict[str, NDArray[np.float32]]
 
 
@@ -57,7 +59,7 @@ class Simulation:
         *,
         world: str | os.PathLike[str] | World,
         world_seed: int,
-        horizon: str,
+        horizon: str | int,
         num_candidates: int,
         history_length: int,
         reward_weights: Mapping[str, float] | None,
@@ -71,7 +73,7 @@ class Simulation:
         availability: bool,
         config: Mapping[str, float] | None,
     ) -> None:
-        check_choice("horizon", horizon, HORIZONS)
+        days = _horizon_days(horizon)
         check_choice("watch", watch, WATCH_FORMS)
         check_choice("observation", observation, OBSERVATIONS)
         check_choice("observe", observe, OBSERVE)
@@ -97,8 +99,10 @@ class Simulation:
                 f"num_candidates must be at most {len(self.world.streamers)}, the world's number "
                 f"of streamers (each has at most one live room), got {num_candidates}"
             )
-        if horizon == "week" and self.world.days < 7:
-            raise ValueError(f"horizon='week' needs a world of 7 days, this has {self.world.days}")
+        if days > self.world.days:
+            raise ValueError(
+                f"horizon={horizon!r} needs a world of {days} days, this has {self.world.days}"
+            )
 
         categories = self.world.num_categories
         self.num_slots = int(num_slots)
@@ -114,6 +118,7 @@ class Simulation:
         )
         self.slots["episode"] = -1
         self._begun = False  # whether every slot is known to have an episode
+        self._first_days = self.world.days - days + 1
         self._parameters = parameter_record(
             self.world, self.config, horizon, weights, watch == "minutes", switches
         )
@@ -135,12 +140,50 @@ class Simulation:
         self.slots["episode"][slot] = -1
         self._begun = False
 
-    def reset(self, mask: NDArray[np.bool_], outcomes: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Begin an episode in each slot of ``mask`` (N,); outcomes of other slots stay (or 0)."""
+    def starts(self, options: Mapping[str, Any] | None, mask: NDArray[np.bool_]) -> Starts:
+        """The viewers and days that ``options["viewer"]`` and ``["day"]`` name for ``mask`` (N,).
+
+        Raises:
+            ValueError: a slot of ``mask`` cannot play such a viewer or day.
+        """
+        options = options or {}
+        viewers = self._chosen("viewer", options.get("viewer"), len(self.world.viewers), mask)
+        return viewers, self._chosen("day", options.get("day"), self._first_days, mask)
+
+    def _chosen(
+        self, name: str, value: Any, count: int, mask: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        if value is None:
+            return np.full(self.num_slots, -1)
+        given = np.asarray(value)
+        if given.dtype.kind in "iu" and given.shape in ((), (self.num_slots,)):
+            chosen = np.broadcast_to(given, self.num_slots)
+            if ((chosen[mask] >= 0) & (chosen[mask] < count)).all():
+                return np.where(mask, chosen, -1).astype(np.int64)
+        shape = "" if self.num_slots == 1 else f", or {self.num_slots} of them"
+        raise ValueError(
+            f"options[{name!r}] must be an integer in [0, {count - 1}]{shape}, got {value!r}"
+        )
+
+    def reset(
+        self,
+        mask: NDArray[np.bool_],
+        outcomes: NDArray[Any] | None = None,
+        starts: Starts | None = None,
+    ) -> NDArray[Any]:
+        """Begin an episode in each slot of ``mask`` (N,); outcomes of other slots stay (or 0).
+
+        What :meth:`starts` does not name is drawn.
+        """
         if outcomes is None:
             outcomes = np.zeros(self.num_slots, self._outcome_dtype)
         kernel.reset(
-            kernel_array(self.slots), mask, *self._world, self._parameters, kernel_array(outcomes)
+            kernel_array(self.slots),
+            mask,
+            *(self.starts(None, mask) if starts is None else starts),
+            *self._world,
+            self._parameters,
+            kernel_array(outcomes),
         )
         return outcomes
 
@@ -263,6 +306,19 @@ class Simulation:
             infos[name], infos[f"_{name}"] = outcomes[name], mask
         infos["reward_components"], infos["_reward_components"] = components, mask
         return infos
+
+
+def _horizon_days(horizon: object) -> int:
+    """Days that an episode takes, or, for one visit, on which it begins."""
+    if isinstance(horizon, str) and horizon in HORIZONS:
+        return HORIZONS[horizon]
+    whole = isinstance(horizon, numbers.Integral) and not isinstance(horizon, bool)
+    if not whole or int(horizon) < 1:  # type: ignore[call-overload]
+        raise ValueError(
+            f"horizon must be one of {', '.join(map(repr, HORIZONS))}, or a number of days of at "
+            f"least 1, got {horizon!r}"
+        )
+    return int(horizon)  # type: ignore[call-overload]
 
 
 def check_choice(name: str, value: object, valid: tuple[str, ...]) -> None:

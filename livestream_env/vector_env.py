@@ -50,7 +50,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         *,
         world: str | os.PathLike[str] | World = "default",
         world_seed: int = 0,
-        horizon: str = "day",
+        horizon: str | int = "day",
         num_candidates: int = 10,
         history_length: int = 8,
         reward_weights: Mapping[str, float] | None = None,
@@ -127,9 +127,15 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
 
         Args:
             seed: slot i gets ``seed + i``; or a sequence with a seed or None per slot.
-            options: ``{"reset_mask": bool array (num_envs,)}``; its info covers those slots only.
+            options: ``"reset_mask"``, a bool array (num_envs,): the slots to reset, and info covers
+                those only. ``"viewer"`` and ``"day"``, integers or arrays (num_envs,): what these
+                slots play, as in the single env; the next episodes are drawn as usual.
+
+        Raises:
+            ValueError: an option is of the wrong type, shape or range.
         """
         mask = self._reset_mask(options)
+        starts = self.simulation.starts(options, mask)
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
             seed = [int(seed) + i for i in range(self.num_envs)]
@@ -143,7 +149,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
                 self.simulation.seed(i, seeding.np_random(one)[0])
             elif unseeded[i]:
                 self.simulation.seed(i, self.np_random)
-        outcomes = self.simulation.reset(mask)
+        outcomes = self.simulation.reset(mask, starts=starts)
         if self._renderer is not None:
             self._renderer.after_reset()
         return self._observe(None), self.simulation.infos(outcomes, mask)

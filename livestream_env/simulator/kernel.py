@@ -43,16 +43,18 @@ _ATTEMPTS = 64  # viewers drawn until one visits within the horizon; also the fi
 
 
 @njit(nogil=True)
-def _draw_viewer_day(s, w, p):
+def _draw_viewer_day(s, w, p, viewer, day):
     """Draw a viewer, a day, and her first visit, given that she visits within the horizon.
 
-    So viewers appear as often as they do in logs: by their share of active viewer-days.
+    So viewers appear as often as they do in logs: by their share of active viewer-days. A
+    ``viewer`` or ``day`` that is not -1 is given, and only the rest is drawn.
     """
     time_s = 0.0
     for attempt in range(_ATTEMPTS):
         key = mix(s.episode_key, attempt)
-        s.viewer = int(uniform(key, 0) * w.viewers.shape[0])
-        s.start_s = int(uniform(key, 1) * p.first_days) * DAY_S + DAY_START_S
+        s.viewer = viewer if viewer >= 0 else int(uniform(key, 0) * w.viewers.shape[0])
+        first_day = day if day >= 0 else int(uniform(key, 1) * p.first_days)
+        s.start_s = first_day * DAY_S + DAY_START_S
         s.satisfaction = p.satisfaction_initial_std * normal(key, 2) if p.use_satisfaction else 0.0
         # The gap that the day's beginning cuts has a uniform share of it left.
         time_s = after_activity(p, s.start_s, uniform(key, 3) * gap_s(s, w, p, key))
@@ -65,11 +67,11 @@ def _draw_viewer_day(s, w, p):
 
 
 @njit(nogil=True)
-def _begin_episode(s, w, p):
+def _begin_episode(s, w, p, viewer, day):
     s.episode += 1
     s.episode_key = mix(s.key, s.episode)
     s.ended = False
-    _draw_viewer_day(s, w, p)
+    _draw_viewer_day(s, w, p, viewer, day)
     s.visit = 0
     s.impression = 0
     s.watch_s = 0.0
@@ -165,8 +167,8 @@ def _write_outcome(s, w, p, response, shown, started_s, visit_ended, terminated,
 
 
 @njit(nogil=True)
-def _reset(s, w, p, out):
-    _begin_episode(s, w, p)
+def _reset(s, w, p, viewer, day, out):
+    _begin_episode(s, w, p, viewer, day)
     out.invalid_action = False
     nothing = Response(False, 0.0, 0, 0, 0.0, False)
     _write_outcome(s, w, p, nothing, -1, s.time_s, False, False, out)
@@ -216,6 +218,8 @@ def _step(s, w, p, action, out):
 def reset(
     slots,
     mask,
+    viewers_to_play,
+    days_to_play,
     viewers,
     streamers,
     rooms,
@@ -228,13 +232,14 @@ def reset(
 ):
     """Begin an episode in every slot whose ``mask`` is true; write their ``outcomes``.
 
-    Shapes: all of slots, mask, outcomes (N,); the rest as in :class:`World` and
-    :func:`parameter_record`.
+    Shapes: all of slots, mask, outcomes (N,); ``viewers_to_play`` and ``days_to_play`` (N,) int64,
+    -1 where they are to be drawn; the rest as in :class:`World` and :func:`parameter_record`.
     """
     w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_room, index_weight)
     for i in range(slots.shape[0]):
         if mask[i]:
-            _reset(slots[i], w, parameters[0], outcomes[i])
+            viewer, day = viewers_to_play[i], days_to_play[i]
+            _reset(slots[i], w, parameters[0], viewer, day, outcomes[i])
 
 
 @njit(cache=True, nogil=True)
@@ -255,7 +260,7 @@ def step(
     w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_room, index_weight)
     for i in range(slots.shape[0]):
         if slots[i].ended:
-            _reset(slots[i], w, parameters[0], outcomes[i])
+            _reset(slots[i], w, parameters[0], -1, -1, outcomes[i])
         else:
             _step(slots[i], w, parameters[0], actions[i], outcomes[i])
 

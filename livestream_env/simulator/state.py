@@ -29,7 +29,7 @@ HISTORY_FIELDS = (
     "cover_appeal",
 )
 
-HORIZONS = ("visit", "day", "week")
+HORIZONS = {"visit": 1, "day": 1, "week": 7}  # in days; a visit begins on one
 DAY_START_S = 4 * 3600.0  # a viewer-day runs from 04:00, the quietest hour, to 04:00
 
 
@@ -168,7 +168,7 @@ def world_arrays(world: World) -> WorldArrays:
 def parameter_record(
     world: World,
     config: SimulatorConfig,
-    horizon: str,
+    horizon: str | int,
     reward_weights: NDArray[np.float64],
     watch_in_minutes: bool,
     switches: dict[str, bool],
@@ -180,7 +180,7 @@ def parameter_record(
     record["log_gap_s"] = config.log_gap_s
     for name in _SWITCHES:
         record[f"use_{name}"] = switches[name]
-    days = {"visit": 1, "day": 1, "week": 7}[horizon]
+    days = HORIZONS[horizon] if isinstance(horizon, str) else horizon
     record["one_visit"] = horizon == "visit"
     record["horizon_s"] = np.inf if horizon == "visit" else days * DAY_S
     record["first_visit_span_s"] = days * DAY_S
