@@ -1,9 +1,11 @@
 """Livestream logs in the files of KuaiLive: tables, readers, reports.
 
-Needs the extra ``livestream-env[logs]`` (pandas, pyarrow); nothing else of the package does.
+Needs the extra ``livestream-env[logs]`` (pandas, pyarrow, tqdm); nothing else of the package does.
 """
 
+from livestream_env.logs.reading import read_logs
 from livestream_env.logs.report import FileReport, ReadReport
+from livestream_env.logs.schema import REASONS
 from livestream_env.logs.tables import Logs, range_midpoint
 
-__all__ = ["FileReport", "Logs", "ReadReport", "range_midpoint"]
+__all__ = ["REASONS", "FileReport", "Logs", "ReadReport", "range_midpoint", "read_logs"]

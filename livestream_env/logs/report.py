@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from livestream_env.logs.schema import REASONS
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,30 @@ class ReadReport:
             lines.append(f"{name:<18}{file.read:>14,}{file.kept:>14,}  {why or 'none'}")
             lines.extend(f"{'':<18}  note: {note}" for note in file.notes)
         return "\n".join(lines)
+
+
+class Tally:
+    """Counts the rows of one file while it is read."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.kept = 0
+        self.notes: list[str] = []
+        self._reasons: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+
+    def drop(self, reason: str, count: int, example: str) -> None:
+        """Count rows that are left out; the first example of a reason stays."""
+        self._reasons[reason] += count
+        self._examples.setdefault(reason, example)
+
+    def report(self) -> FileReport:
+        """The counts, with the reasons in the order of :data:`REASONS`."""
+        found = [reason for reason in REASONS if self._reasons[reason]]
+        return FileReport(
+            self.read,
+            self.kept,
+            {reason: self._reasons[reason] for reason in found},
+            {reason: self._examples[reason] for reason in found},
+            tuple(self.notes),
+        )
