@@ -8,21 +8,27 @@ from livestream_env.calibration.impressions import (
     simulate_impressions,
 )
 from livestream_env.calibration.published import PublishedStatistic, read_published_statistics
+from livestream_env.calibration.resampling import Statistic
 from livestream_env.calibration.statistics import (
+    days_spanned,
     impression_statistics,
     room_statistics,
-    weekly_statistics,
+    statistics,
+    world_statistics,
 )
 
 __all__ = [
     "IMPRESSION_DTYPE",
     "LogIndex",
     "PublishedStatistic",
+    "Statistic",
+    "days_spanned",
     "event_matches",
     "impression_statistics",
     "impressions_of",
     "read_published_statistics",
     "room_statistics",
     "simulate_impressions",
-    "weekly_statistics",
+    "statistics",
+    "world_statistics",
 ]

@@ -9,21 +9,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PublishedStatistic:
-    """One row of ``data/published_statistics.csv``."""
+    """One row of a table such as ``data/published_statistics.csv``; see ``data/README.md``."""
 
     statistic: str
     value: float
     tolerance: float
     kind: str  # of the tolerance: "absolute" or "relative"
     unit: str
+    days: int | None  # that it is about, if it depends on them
     required: bool
     source: str
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Lowest and highest simulated value that passes."""
-        slack = self.tolerance * (abs(self.value) if self.kind == "relative" else 1.0)
-        return self.value - slack, self.value + slack
+        """Lowest and highest value that passes."""
+        return self.around(self.value)
+
+    def around(self, value: float) -> tuple[float, float]:
+        """The same tolerance, around another value than the published one."""
+        slack = self.tolerance * (abs(value) if self.kind == "relative" else 1.0)
+        return value - slack, value + slack
 
     def accepts(self, simulated: float) -> bool:
         """Whether a simulated value is within the tolerance (NaN is not)."""
@@ -52,6 +57,7 @@ def read_published_statistics(path: str | os.PathLike[str]) -> list[PublishedSta
             tolerance=float(row["tolerance"]),
             kind=row["kind"],
             unit=row["unit"],
+            days=int(row["days"]) if row["days"] else None,
             required=row["required"] == "yes",
             source=row["source"],
         )
