@@ -118,21 +118,20 @@ def sort_events(file: TableFile, columns: Columns) -> Columns:
 Users = int | Sequence[int] | NDArray[np.integer] | None
 
 
-def select_users(file: TableFile, table: pd.DataFrame, users: Users, seed: int) -> pd.DataFrame:
-    """The rows of the users asked for; the others are counted as not selected.
+def choose_users(users: Users, ids: Ids, seed: int, where: str) -> NDArray[np.bool_]:
+    """Which users are asked for, (n,) bool.
 
     Args:
-        file: where to count them.
-        table: of users, sorted by id.
         users: how many to draw, or which ids; ``None``: all.
+        ids: (n,) of all users, sorted.
         seed: of the draw.
+        where: they come from, for messages.
 
     Raises:
         ValueError: there are not as many, or not these.
     """
     if users is None:
-        return table
-    ids = table["user_id"].to_numpy()
+        return np.ones(len(ids), np.bool_)
     if isinstance(users, (int, np.integer)):
         if not 1 <= users <= len(ids):
             raise ValueError(f"users must be in [1, {len(ids)}] or a list of ids, got {users}")
@@ -142,8 +141,15 @@ def select_users(file: TableFile, table: pd.DataFrame, users: Users, seed: int) 
         if not chosen.size:
             raise ValueError("users must name at least one user, got none")
         if (unknown := chosen[rows_of(ids, chosen) < 0]).size:
-            raise ValueError(f"users: {unknown[0]} is not in {file.file.where}")
-    keep = np.isin(ids, chosen)
-    if not keep.all():
-        file.drop("not_selected", int((~keep).sum()), f"user_id {ids[~keep][0]}")
+            raise ValueError(f"users: {unknown[0]} is not in {where}")
+    return np.isin(ids, chosen)
+
+
+def select_users(file: TableFile, table: pd.DataFrame, users: Users, seed: int) -> pd.DataFrame:
+    """The rows of the users asked for (:func:`choose_users`); the others are counted."""
+    ids = table["user_id"].to_numpy()
+    keep = choose_users(users, ids, seed, file.file.where)
+    if keep.all():
+        return table
+    file.drop("not_selected", int((~keep).sum()), f"user_id {ids[~keep][0]}")
     return table[keep].reset_index(drop=True)

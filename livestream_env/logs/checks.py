@@ -85,7 +85,7 @@ class EventChecks:
             verdict.reject(event["watch_live_time"] < 0, "negative_watch_time")
             verdict.reject(event["watch_live_time"] > DAY_MS, "absurd_watch_time")
         if "gift_price" in event:
-            verdict.reject(event["gift_price"] < 0, "negative_count")
+            verdict.reject(event["gift_price"] < 0, "impossible_count")
         room = rows_of(self.rooms["live_id"], event["live_id"])
         mismatch = self.rooms["streamer_id"][room] != event["streamer_id"]
         doubtful = np.flatnonzero((room < 0) | mismatch)

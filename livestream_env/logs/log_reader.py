@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 from tqdm import tqdm
 
 from livestream_env.logs.assembly import sort_events
-from livestream_env.logs.checks import EventChecks
 from livestream_env.logs.report import FileReport, ReadReport
 from livestream_env.logs.schema import FileSchema
 from livestream_env.logs.source import LogSource
-from livestream_env.logs.table_file import Columns, TableFile, Verdict
+from livestream_env.logs.table_file import Columns, Judge, TableFile, Verdict
 
 
 def accept(columns: Columns, verdict: Verdict) -> None:
@@ -27,7 +26,7 @@ class LogReader:
     Use as a context, which shows the progress bar.
 
     Args:
-        path: the folder, .zip or single file.
+        path: the folder or .zip; of a log that is a single file, also that.
         schemas: the files, by the names under which they are reported.
         strict: raise when a file has unusable rows.
         progress_bar: show one.
@@ -46,12 +45,12 @@ class LogReader:
         progress_bar: bool,
         utc_offset_h: float,
     ) -> None:
-        self.source = LogSource(path)
+        self.source = LogSource(path, single_file=len(schemas) == 1)
         self.strict = strict
         self.files: dict[str, TableFile] = {}
         self.reports: dict[str, FileReport] = {}
         for name, schema in schemas.items():
-            if file := self.source.find(schema.stem):
+            if file := self.source.find(schema.stem, *schema.other_stems):
                 self.files[name] = TableFile(file, schema, utc_offset_h)
             elif schema.required:
                 raise FileNotFoundError(
@@ -79,12 +78,12 @@ class LogReader:
     def __contains__(self, name: str) -> bool:
         return name in self.files
 
-    def read(self, name: str, judge: Callable[[Columns, Verdict], None] = accept) -> Columns:
+    def read(self, name: str, judge: Judge = accept) -> Columns:
         """The rows of a file that ``judge`` does not reject."""
         self._bar.set_description(name)
         return self.files[name].read(judge, self._bar.update)
 
-    def read_events(self, name: str, judge: EventChecks) -> Columns:
+    def read_events(self, name: str, judge: Judge) -> Columns:
         """The rows of a file of events, sorted and counted; without duplicates where it is so."""
         events = sort_events(self.files[name], self.read(name, judge))
         self.finish(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from livestream_env.logs.checks import EventChecks, RoomChecks, check_watch_unit
 from livestream_env.logs.log_reader import LogReader
 from livestream_env.logs.report import FileReport
 from livestream_env.logs.schema import KUAILIVE, MISSING, TITLE_EMBEDDINGS
+from livestream_env.logs.table_file import Columns, TableFile
 from livestream_env.logs.tables import Logs
 
 
@@ -64,34 +66,80 @@ def read_logs(
     """
     with LogReader(path, KUAILIVE, strict, progress_bar, utc_offset_h) as log:
         embeddings = _title_embeddings(log)
-        user = table_by_id(log.files["user"], log.read("user"), "user_id")
-        user_ids = user["user_id"].to_numpy()
-        user = select_users(log.files["user"], user, users, seed)
-        log.finish("user")
-        streamer = table_by_id(log.files["streamer"], log.read("streamer"), "streamer_id")
-        streamer_ids = streamer["streamer_id"].to_numpy()
-        log.finish("streamer")
-        rooms = merge_rooms(log.files["room"], log.read("room", RoomChecks(streamer_ids)))
-        log.finish("room")
-        judge = EventChecks(user_ids, user["user_id"].to_numpy(), streamer_ids, rooms)
+        things = read_things(log, ("user", "streamer", "room"), users, seed)
         events = {
-            name: log.read_events(name, judge)
+            name: log.read_events(name, things.checks)
             for name in ("click", "negative", "comment", "like", "gift")
             if name in log
         }
+    if embeddings is not None and "live_name_id" in things.rooms:
+        title = things.rooms["live_name_id"]
+        if n := int((title >= len(embeddings)).sum()):
+            things.rooms["live_name_id"] = np.where(title < len(embeddings), title, MISSING)
+            note = f"{n:,} rooms have a live_name_id beyond the last title: it counts as missing"
+            log.reports[TITLE_EMBEDDINGS] = replace(log.reports[TITLE_EMBEDDINGS], notes=(note,))
+    return make_logs(log, things, events, "click", utc_offset_h, embeddings)
+
+
+@dataclass
+class Things:
+    """What events refer to.
+
+    Attributes:
+        user: those asked for.
+        streamer: all.
+        rooms: all, not closed yet.
+        room_file: where the rooms come from.
+        checks: of the events.
+    """
+
+    user: pd.DataFrame
+    streamer: pd.DataFrame
+    rooms: Columns
+    room_file: TableFile
+    checks: EventChecks
+
+
+def read_things(log: LogReader, names: tuple[str, str, str], users: Users, seed: int) -> Things:
+    """Read users, streamers and rooms, from the files of these names, and close their counts."""
+    user_name, streamer_name, room_name = names
+    user = table_by_id(log.files[user_name], log.read(user_name), "user_id")
+    user_ids = user["user_id"].to_numpy()
+    user = select_users(log.files[user_name], user, users, seed)
+    log.finish(user_name)
+    streamer = table_by_id(log.files[streamer_name], log.read(streamer_name), "streamer_id")
+    streamer_ids = streamer["streamer_id"].to_numpy()
+    log.finish(streamer_name)
+    room_file = log.files[room_name]
+    rooms = merge_rooms(room_file, log.read(room_name, RoomChecks(streamer_ids)))
+    log.finish(room_name)
+    checks = EventChecks(user_ids, user["user_id"].to_numpy(), streamer_ids, rooms)
+    return Things(user, streamer, rooms, room_file, checks)
+
+
+def make_logs(
+    log: LogReader,
+    things: Things,
+    events: dict[str, Columns],
+    click_name: str,
+    utc_offset_h: float,
+    embeddings: NDArray[np.float32] | None = None,
+) -> Logs:
+    """Close the rooms by what was seen in them, check the unit of the watch times, and assemble.
+
+    Raises:
+        ValueError: watch times, which are from the file ``click_name``, are not milliseconds.
+    """
     click = events["click"]
     seen = [(click["live_id"], click["timestamp"] + click["watch_live_time"])]
     if "negative" in events:
         seen.append((events["negative"]["live_id"], events["negative"]["timestamp"]))
-    rooms = close_rooms(rooms, seen, utc_offset_h)
-    check_watch_unit(click, rooms, log.files["click"].file.where)
-    if embeddings is not None and "live_name_id" in rooms:
-        title = rooms["live_name_id"]
-        rooms["live_name_id"] = np.where(title < len(embeddings), title, MISSING)
+    rooms = close_rooms(things.rooms, seen, utc_offset_h)
+    check_watch_unit(click, rooms, log.files[click_name].file.where)
     return Logs(
-        room=data_frame(log.files["room"], rooms),
-        user=user,
-        streamer=streamer,
+        room=data_frame(things.room_file, rooms),
+        user=things.user,
+        streamer=things.streamer,
         title_embeddings=embeddings,
         utc_offset_h=utc_offset_h,
         report=log.report,

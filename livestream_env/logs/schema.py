@@ -18,10 +18,10 @@ REASONS = {
     "unparsable": "a field that must be an integer (or a moment) is something else",
     "empty_field": "a field that must have a value has none",
     # Impossible values
-    "wrong_unit": "a timestamp outside 2000-2100 when read as epoch milliseconds (seconds, say)",
+    "wrong_unit": "a moment outside 2000-2100 if in epoch milliseconds: in seconds, say",
     "negative_watch_time": "a watch time below zero",
     "absurd_watch_time": "a watch time above 24 hours",
-    "negative_count": "a price or a count below zero",
+    "impossible_count": "a price or a count below zero, or a count above 100,000",
     "end_before_start": "a room (or a view) that ends before it starts",
     "outside_room": "an event more than 24 hours before its room's start or after its end",
     # Ids
@@ -72,6 +72,7 @@ class FileSchema:
         stem: its name without suffix.
         columns: the columns that are read.
         required: the file must be there.
+        other_stems: further names that it goes by.
         unused: known columns that are not read; any other is reported.
         header: the file's first line names its columns; else ``columns`` are in file order.
         unique: a row that repeats another in every field is a mistake. Likes, comments and gifts
@@ -81,6 +82,7 @@ class FileSchema:
     stem: str
     columns: tuple[Column, ...]
     required: bool = False
+    other_stems: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     header: bool = True
     unique: bool = False
@@ -97,6 +99,7 @@ _USER = Column("user_id")
 _ROOM = Column("live_id", aliases=("live_stream_id",))
 _STREAMER = Column("streamer_id", aliases=("author_id",))
 _EVENT = (_USER, _ROOM, _STREAMER, Column("timestamp"))
+EVENT = tuple(column.name for column in _EVENT)
 _ONEHOT = tuple(f"onehot_feat{i}" for i in range(7))
 
 KUAILIVE = {
@@ -158,15 +161,16 @@ TWITCH = FileSchema(
     "100k_a",
     (_USER, _ROOM, Column("streamer", "text"), Column("start"), Column("stop")),
     required=True,
+    other_stems=("100k",),
     header=False,
     unique=True,
 )
 
-_COUNTS = ("like_cnt", "comment_cnt", "send_gift_cnt", "send_gift_num", "follow_author_cnt")
+M3_COUNTS = ("like_cnt", "comment_cnt", "send_gift_cnt", "send_gift_num", "follow_author_cnt")
 KUAILIVE_M3 = {
     schema.stem: schema
     for schema in (
-        FileSchema("user_id_set", (_USER,)),
+        FileSchema("user_id_set", (_USER,), required=True),
         FileSchema(
             "author_profile",
             (
@@ -177,6 +181,7 @@ KUAILIVE_M3 = {
                     is_live_streamer="is_live_author",
                 ),
             ),
+            required=True,
         ),
         FileSchema(
             "live_room_meta",
@@ -197,7 +202,7 @@ KUAILIVE_M3 = {
                 _STREAMER,
                 Column("timestamp", "moment", aliases=("live_play_start_timestamp",)),
                 Column("watch_live_time", aliases=("play_duration",)),
-                *(Column(name, required=False, nullable=True) for name in _COUNTS),
+                *(Column(name, required=False, nullable=True) for name in M3_COUNTS),
             ),
             required=True,
             unused=(

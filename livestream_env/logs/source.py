@@ -45,14 +45,15 @@ class LogSource:
     """The files of a log, at any depth of a folder or a .zip.
 
     Args:
-        path: the folder, the .zip, or a single .csv or .parquet.
+        path: the folder or the .zip.
+        single_file: the log is one table, so ``path`` may also be that .csv or .parquet itself.
 
     Raises:
         FileNotFoundError: there is nothing at ``path``.
-        ValueError: ``path`` is neither, or a damaged .zip.
+        ValueError: ``path`` is something else, or a damaged .zip.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], single_file: bool = False) -> None:
         self.path = Path(path)
         if not self.path.exists():
             raise FileNotFoundError(f"logs: {self.path} does not exist")
@@ -63,7 +64,7 @@ class LogSource:
                 for file in sorted(self.path.rglob("*"))
                 if file.is_file()
             ]
-        elif self.path.suffix in SUFFIXES:
+        elif single_file and self.path.suffix in SUFFIXES:
             self._names = [self.path.name]
         elif self.path.suffix == ".zip":
             try:
@@ -72,15 +73,17 @@ class LogSource:
                 raise ValueError(f"{self.path} is not a .zip, or is cut off: {error}") from error
             self._names = sorted(n for n in self._zip.namelist() if not n.endswith("/"))
         else:
-            raise ValueError(f"logs must be a folder or a .zip, got {self.path}")
+            raise ValueError(f"logs must be a folder or a .zip, {self.path} is neither")
 
-    def find(self, stem: str) -> LogFile | None:
-        """The table of this name that is nearest to the top; ``.csv`` before ``.parquet``.
+    def find(self, *stems: str) -> LogFile | None:
+        """The table of one of these names nearest to the top; ``.csv`` before ``.parquet``.
 
         Raises:
             ValueError: several files of that name are equally near.
         """
-        wanted = {stem + suffix for suffix in SUFFIXES}
+        if self.path.suffix in SUFFIXES:
+            return self._nearest(self._names)  # whatever its name
+        wanted = {stem + suffix for stem in stems for suffix in SUFFIXES}
         return self._nearest([n for n in self._visible() if PurePosixPath(n).name in wanted])
 
     def find_prefix(self, prefix: str, suffixes: tuple[str, ...]) -> LogFile | None:

@@ -25,6 +25,7 @@ _BOM = b"\xef\xbb\xbf"
 _CODES = {reason: code for code, reason in enumerate(REASONS, start=1)}
 
 Columns = dict[str, NDArray[Any]]
+Judge = Callable[[Columns, "Verdict"], None]  # rejects some of the rows that it is shown
 
 
 class Verdict:
@@ -126,14 +127,15 @@ class TableFile:
 
     # -- Rows --------------------------------------------------------------------------------------
 
-    def read(
-        self, judge: Callable[[Columns, Verdict], None], advance: Callable[[int], object]
-    ) -> Columns:
+    def read(self, judge: Judge, advance: Callable[[int], object]) -> Columns:
         """All rows that are kept, as columns by canonical name, in the order of the file.
 
         Args:
             judge: is shown the columns of each stretch of rows, and rejects some.
             advance: is told each number of bytes read.
+
+        Raises:
+            ValueError: the file is damaged, or must have rows and keeps none.
         """
         names = [column.name for column in self.columns]
         parts: dict[str, list[NDArray[Any]]] = {
@@ -148,6 +150,8 @@ class TableFile:
             for name in names:
                 column = rows.columns[name]
                 parts[name].append(column if keep.all() else column[keep])
+        if self.schema.required and not self.tally.kept:
+            self.finish(strict=False)
         # One column after the other, so that not all are there twice.
         return {name: np.concatenate(parts.pop(name)) for name in names}
 
@@ -236,10 +240,11 @@ class TableFile:
         reasons = ", ".join(listed.values())
         dirt = ", ".join(text for reason, text in listed.items() if reason not in BENIGN)
         if report.reasons.get("wrong_unit", 0) > report.read / 2:
-            raise ValueError(f"{self.file.where} does not give times in milliseconds: {reasons}")
+            raise ValueError(f"{self.file.where} gives its times in another unit: {reasons}")
         if self.schema.required and not report.kept:
+            why = f": {reasons}" if reasons else ""
             raise ValueError(
-                f"{self.file.where}: none of its {report.read:,} rows can be used: {reasons}"
+                f"{self.file.where}: none of its {report.read:,} rows can be used{why}"
             )
         if strict and dirt:
             raise ValueError(f"{self.file.where} has rows that cannot be used: {dirt}")

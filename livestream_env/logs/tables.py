@@ -13,19 +13,21 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from livestream_env.logs.report import ReadReport
+from livestream_env.logs.schema import EVENT
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 
 _REQUIRED = {
-    "click": ("user_id", "live_id", "streamer_id", "timestamp", "watch_live_time"),
+    "click": (*EVENT, "watch_live_time"),
     "room": ("live_id", "streamer_id", "start_timestamp", "end_timestamp", "end_censored"),
     "user": ("user_id",),
     "streamer": ("streamer_id",),
-    "negative": ("user_id", "live_id", "streamer_id", "timestamp"),
-    "comment": ("user_id", "live_id", "streamer_id", "timestamp"),
-    "like": ("user_id", "live_id", "streamer_id", "timestamp"),
-    "gift": ("user_id", "live_id", "streamer_id", "timestamp", "gift_price"),
+    "negative": EVENT,
+    "comment": EVENT,
+    "like": EVENT,
+    "gift": (*EVENT, "gift_price"),
+    "follow": EVENT,
 }
 
 
@@ -49,6 +51,7 @@ class Logs:
         like: as ``comment``.
         gift: as ``comment``, and gift_price. In KuaiLive a gift (and likely a like and a comment)
             bears the timestamp of its click, so these tables say nothing about delays in a view.
+        follow: as ``comment``; of KuaiLive-M3 only.
         title_embeddings: (titles, dimension) float32, row = ``live_name_id``.
         utc_offset_h: local time = UTC + this many hours.
         report: what became of every row that was read.
@@ -62,6 +65,7 @@ class Logs:
     comment: pd.DataFrame | None = None
     like: pd.DataFrame | None = None
     gift: pd.DataFrame | None = None
+    follow: pd.DataFrame | None = None
     title_embeddings: NDArray[Any] | None = None
     utc_offset_h: float = 8.0
     report: ReadReport = field(default_factory=ReadReport)
@@ -104,15 +108,18 @@ class Logs:
         return (np.asarray(timestamps, np.int64) - self.origin_ms) / 1000.0
 
 
-_RANGE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:-\s*(\d+(?:\.\d+)?)|\+)?")
+_NUMBER = r"(\d+(?:\.\d+)?)([kw]?)"
+_RANGE = re.compile(rf"{_NUMBER}\s*(?:-\s*{_NUMBER}|\+)?")
+_SCALE = {"": 1.0, "k": 1e3, "w": 1e4}
 
 
 def _midpoint(text: str) -> float:
     match = _RANGE.fullmatch(text.strip())
     if not match:
         return math.nan
-    low, high = match.groups()
-    return (float(low) + float(high)) / 2 if high else float(low)
+    low, low_scale, high, high_scale = match.groups()
+    bound = float(low) * _SCALE[low_scale]
+    return (bound + float(high) * _SCALE[high_scale]) / 2 if high else bound
 
 
 def range_midpoint(values: ArrayLike | pd.Series) -> NDArray[np.float64]:
@@ -120,7 +127,8 @@ def range_midpoint(values: ArrayLike | pd.Series) -> NDArray[np.float64]:
 
     Args:
         values: (n,) of strings or numbers: ``"24-30"`` is 27, ``"5000+"`` is 5000 (its only bound),
-            ``"12"`` is 12; anything else (``""``, ``"unknown"``, missing) is NaN.
+            ``"12"`` is 12, ``"1k-10w"`` is 50,500 (k a thousand, w ten thousand, as KuaiLive-M3
+            has them); anything else (``""``, ``"unknown"``, missing) is NaN.
 
     Returns:
         (n,) float64.
