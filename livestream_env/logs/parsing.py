@@ -35,7 +35,7 @@ class Rows:
 
     Attributes:
         columns: (n,) int64 per integer or moment column; (n,) int32 codes per text column, whose
-            meanings are in :attr:`Parser.vocabularies` (-1 is empty).
+            meanings are in :attr:`Parser.vocabularies` (``MISSING`` is empty).
         positions: (n,) int64, the line (.csv) or row (.parquet) that each came from, from 1.
         empty: (n,) bool, a field that must have a value has none.
         rejected: position and reason of the rows that could not be read.
@@ -192,11 +192,11 @@ class Parser:
         encoded = values.cast(pa.string()).combine_chunks().dictionary_encode()
         codes = [self._code(name, text) for text in encoded.dictionary.to_pylist()]
         places = pc.fill_null(encoded.indices, len(codes)).to_numpy()
-        return np.array([*codes, -1], np.int32)[places]
+        return np.array([*codes, MISSING], np.int32)[places]
 
     def _code(self, name: str, text: str) -> int:
         vocabulary = self.vocabularies[name]
-        return vocabulary.setdefault(text, len(vocabulary))
+        return MISSING if text in EMPTY else vocabulary.setdefault(text, len(vocabulary))
 
     def _moments(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         if not pa.types.is_timestamp(values.type):
