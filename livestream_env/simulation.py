@@ -22,6 +22,7 @@ from livestream_env.simulator import kernel
 from livestream_env.simulator.rng import normal_quantile
 from livestream_env.simulator.state import (
     HORIZONS,
+    WorldArrays,
     kernel_array,
     outcome_dtype,
     parameter_record,
@@ -124,6 +125,11 @@ class Simulation:
         )
         self._world = world_arrays(self.world)
         self._outcome_dtype = outcome_dtype(int(num_candidates))
+
+    @property
+    def kernel_arguments(self) -> tuple[WorldArrays, NDArray[Any]]:
+        """The world's arrays and the parameters, as compiled functions take them."""
+        return self._world, self._parameters
 
     # Moving the state
 

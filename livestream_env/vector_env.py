@@ -182,7 +182,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             ValueError: an action outside the space, or an unsuitable ``out``.
             ResetNeeded: before the first reset; with "Disabled", while a slot waits for its reset.
         """
-        checked = self._check_actions(actions)
+        checked = self.check_actions(actions)
         if out is not None:
             self._check_out(out)
         if self.autoreset_mode == AutoresetMode.DISABLED and self.simulation.slots["ended"].any():
@@ -209,7 +209,8 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         infos.update(self.simulation.infos(outcomes, np.ones(self.num_envs, np.bool_)))
         return self._observe(out), rewards, terminations, truncations, infos
 
-    def _check_actions(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
+    def check_actions(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The actions as :meth:`step` takes them, or ``ValueError``."""
         array = np.asarray(actions)
         if (
             array.dtype.kind not in "iu"
