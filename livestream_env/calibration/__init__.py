@@ -5,10 +5,10 @@ from livestream_env.calibration.impressions import (
     LogIndex,
     event_matches,
     impressions_of,
-    simulate_impressions,
 )
 from livestream_env.calibration.published import PublishedStatistic, read_published_statistics
 from livestream_env.calibration.resampling import Statistic
+from livestream_env.calibration.simulated import simulate_impressions, simulate_world_impressions
 from livestream_env.calibration.statistics import (
     days_spanned,
     impression_statistics,
@@ -29,6 +29,7 @@ __all__ = [
     "read_published_statistics",
     "room_statistics",
     "simulate_impressions",
+    "simulate_world_impressions",
     "statistics",
     "world_statistics",
 ]

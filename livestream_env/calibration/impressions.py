@@ -5,14 +5,12 @@ One compact table that every statistic and every fit works on.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from livestream_env.vector_env import LiveStreamRecVectorEnv
 from livestream_env.world import DAY_S
 
 if TYPE_CHECKING:
@@ -38,6 +36,7 @@ IMPRESSION_DTYPE = np.dtype(
 )
 
 NO_CATEGORY = "unknown"
+_CHUNK = 2**20
 EVENTS = {"like": "likes", "comment": "comments", "gift": "gift_value"}  # table → column
 
 
@@ -63,12 +62,12 @@ class LogIndex:
     @classmethod
     def of(cls, logs: Logs) -> LogIndex:
         """The index of everything in ``user``, ``streamer`` and ``room``."""
-        streamer_ids = np.unique(logs.streamer["streamer_id"].to_numpy())
+        streamer_ids = logs.streamer["streamer_id"].to_numpy()
         names, category = _streamer_categories(logs.room, streamer_ids)
         return cls(
-            user_ids=np.unique(logs.user["user_id"].to_numpy()),
+            user_ids=logs.user["user_id"].to_numpy(),
             streamer_ids=streamer_ids,
-            live_ids=np.unique(logs.room["live_id"].to_numpy()),
+            live_ids=logs.room["live_id"].to_numpy(),
             category_names=names,
             streamer_category=category,
         )
@@ -87,9 +86,16 @@ class LogIndex:
 
 
 def _places(what: str, ids: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int32]:
-    places = np.searchsorted(known, ids).astype(np.int32)
-    np.minimum(places, len(known) - 1, out=places)
-    strange = known[places] != ids
+    places = np.empty(len(ids), np.int32)
+    # Searched in order, ids that are neighbours find their part of `known` in the cache: for the
+    # millions of rooms of a log ten times as fast.
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        order = np.argsort(chunk, kind="stable")  # which is swift where they are sorted already
+        places[start : start + _CHUNK][order] = np.searchsorted(known, chunk[order])
+    if len(known):
+        np.minimum(places, len(known) - 1, out=places)
+    strange = known[places] != ids if len(known) else np.ones(len(ids), np.bool_)
     if strange.any():
         raise ValueError(
             f"{what} {ids[strange][0]} is not in the index ({strange.sum()} rows like it)"
@@ -212,10 +218,12 @@ def impressions_of(logs: Logs, index: LogIndex) -> NDArray[Any]:
     def column(name: str) -> NDArray[np.int64]:
         return np.concatenate([table[name].to_numpy() for table in tables])
 
-    viewer, time = index.viewers(column("user_id")), logs.local_s(column("timestamp"))
-    order = np.lexsort((time, viewer))
+    viewer, time = index.viewers(column("user_id")), column("timestamp")
+    # One integer to sort by; two tables that are in order are but merged.
+    first, last = (time.min(), time.max()) if len(time) else (0, 0)
+    order = np.argsort(viewer * (last - first + 1) + (time - first), kind="stable")
     rows = np.zeros(len(order), IMPRESSION_DTYPE)
-    rows["viewer"], rows["start_s"] = viewer[order], time[order]
+    rows["viewer"], rows["start_s"] = viewer[order], logs.local_s(time[order])
     rows["day"] = rows["start_s"] // DAY_S
     del viewer, time
     rows["streamer"] = index.streamers(column("streamer_id"))[order]
@@ -240,54 +248,3 @@ def impressions_of(logs: Logs, index: LogIndex) -> NDArray[Any]:
             total = np.minimum(total, np.iinfo(IMPRESSION_DTYPE[field]).max)
         rows[field][place] = total[of_click]
     return rows
-
-
-class ActsOnObservations(Protocol):
-    """Anything with Stable-Baselines3's ``predict``."""
-
-    def predict(self, observation: Any) -> tuple[Any, Any]:
-        """Actions for a batch of observations, and a state that is ignored."""
-
-
-def simulate_impressions(
-    policy: ActsOnObservations, env: LiveStreamRecVectorEnv, episodes: int, seed: int
-) -> NDArray[Any]:
-    """Play ``episodes`` with ``policy`` and log what was shown.
-
-    Every viewer slot plays the same number of episodes (rounded up), so that short ones are not
-    favoured.
-
-    Args:
-        policy: what chooses.
-        env: a vector environment with ``autoreset_mode="NextStep"``.
-        episodes: how many to play, at least.
-        seed: of the viewer-days.
-
-    Returns:
-        Impressions, structured (n,) ``IMPRESSION_DTYPE``, sorted by viewer, then time. ``viewer``
-        numbers the episodes, ``day`` counts from the start of each.
-    """
-    per_slot = math.ceil(episodes / env.num_envs)
-    slots = np.arange(env.num_envs)
-    done = np.zeros(env.num_envs, np.int64)
-    observation, info = env.reset(seed=seed)
-    ended = np.zeros(env.num_envs, np.bool_)
-    log = []
-    while (playing := done < per_slot).any():
-        start_s = info["clock_s"]
-        day = (start_s - env.simulation.slots["start_s"]) // DAY_S
-        actions, _ = policy.predict(observation)
-        observation, _, terminated, truncated, info = env.step(actions)
-        shown = playing & ~ended & (info["room"] >= 0)
-        rows = np.zeros(int(shown.sum()), IMPRESSION_DTYPE)
-        rows["viewer"] = (done * env.num_envs + slots)[shown]
-        rows["day"], rows["start_s"] = day[shown], start_s[shown]
-        for name in ("streamer", "room", "click", "watch_s", "likes", "comments", "gift_value",
-                     "follow"):  # fmt: skip
-            rows[name] = info[name][shown]
-        log.append(rows)
-        ended = terminated | truncated
-        done += ended
-    impressions = np.concatenate(log)
-    impressions["category"] = env.world.streamers["category"][impressions["streamer"]]
-    return impressions[np.argsort(impressions["viewer"], kind="stable")]
