@@ -25,7 +25,8 @@ from livestream_env.logs.schema import EMPTY, MISSING, Column
 HOUR_MS = 3_600_000
 _SMALL_BYTES = 1 << 16  # taken apart in Python without further halving
 _SMALL_ROWS = 1 << 11
-_INTEGER = re.compile(r"\s*([+-]?\d+)(?:\.0*)?\s*")  # "12.0": pandas, of a column with gaps
+# Pandas makes 12.0 of 12 in a column with gaps; int64 has up to 19 digits.
+_INTEGER = re.compile(r"\s*([+-]?0*\d{1,19})(?:\.0*)?\s*", re.ASCII)
 _INT64_MAX = (1 << 63) - 1
 
 
@@ -162,7 +163,11 @@ class Parser:
             yield from self.parquet(table[n // 2 :], first_row + n // 2)
 
     def _slow_parquet(self, table: pa.Table, first_row: int) -> Rows:
-        values = [table.column(name).to_pylist() for name in self.wanted]
+        values = []
+        for name in self.wanted:
+            column = table.column(name)
+            column = self._moments(column) if pa.types.is_timestamp(column.type) else column
+            values.append(column.to_pylist())
         rows = [
             (first_row + i, ["" if value is None else str(value) for value in row])
             for i, row in enumerate(zip(*values, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from livestream_env.logs.source import LogFile
 
 BLOCK_BYTES = 1 << 25
 BATCH_ROWS = 1 << 20
+_WHOLE_FILE = 0.9  # a mistake in more than this share of the rows is one in how the file was made
 _BOM = b"\xef\xbb\xbf"
 _CODES = {reason: code for code, reason in enumerate(REASONS, start=1)}
 
@@ -58,8 +59,10 @@ class TableFile:
         self._unit = "row" if file.suffix == ".parquet" else "line"
         if file.passed_over:
             self.tally.notes.append(f"{file.passed_over} is there too and was not read")
-        header = self._parquet_header() if file.suffix == ".parquet" else self._csv_header()
+        header = self._parquet_header() if self._unit == "row" else self._csv_header()
         wanted = self._match(header) if header else {}
+        if self._unit == "row":
+            self._check_types(wanted)
         self.parser = Parser(header, wanted, utc_offset_h)
         # An empty file that may be absent is a table without rows.
         self.columns = list(wanted.values()) if header else list(schema.columns)
@@ -101,6 +104,16 @@ class TableFile:
                 f"{self.file.where} is not a Parquet file, or is cut off: {error}"
             ) from error
         return list(self._parquet.schema_arrow.names)
+
+    def _check_types(self, wanted: Mapping[str, Column]) -> None:
+        """Moments of Arrow have units and zones of their own, which are not to be guessed."""
+        for name, column in wanted.items():
+            kind = self._parquet.schema_arrow.field(name).type
+            if column.kind == "integer" and pa.types.is_temporal(kind):
+                raise ValueError(
+                    f"{self.file.where}: column {name} must hold integers (epoch milliseconds, if "
+                    f"it is a time), it holds {kind}"
+                )
 
     def _match(self, header: Sequence[str]) -> dict[str, Column]:
         """Which of the file's columns are read, as which column."""
@@ -229,8 +242,8 @@ class TableFile:
         """The report, once nothing more can be left out.
 
         Raises:
-            ValueError: most timestamps are not milliseconds; no row is left of a required file;
-                or, if ``strict``, any row is unusable.
+            ValueError: nine of ten timestamps are not milliseconds; no row is left of a required
+                file; or, if ``strict``, any row is unusable.
         """
         report = self.tally.report()
         listed = {
@@ -239,7 +252,7 @@ class TableFile:
         }
         reasons = ", ".join(listed.values())
         dirt = ", ".join(text for reason, text in listed.items() if reason not in BENIGN)
-        if report.reasons.get("wrong_unit", 0) > report.read / 2:
+        if report.reasons.get("wrong_unit", 0) > _WHOLE_FILE * report.read:
             raise ValueError(f"{self.file.where} gives its times in another unit: {reasons}")
         if self.schema.required and not report.kept:
             why = f": {reasons}" if reasons else ""

@@ -237,6 +237,19 @@ class TestKuaiLiveM3:
                     getattr(logs, name), getattr(expected, name), check_categorical=False
                 )
 
+    def test_moments_beside_a_dirty_row(self, tmp_path):
+        """Which make Arrow's moments go the slow way, nanoseconds and all."""
+        folder = to_parquet(write(tmp_path, m3_lines()))
+        path = folder / "live_show.parquet"
+        table = pd.read_parquet(path)
+        moments = pd.to_datetime(table["show_timestamp"]).astype("datetime64[ns]")
+        table["show_timestamp"] = moments + pd.Timedelta(1, "ns")
+        table["user_id"] = ["1", "x", "1", "2"]
+        table.to_parquet(path)
+        logs = read_kuailive_m3(folder)
+        assert logs.report.files["live_show"].reasons == {"unparsable": 1, "entered": 1}
+        assert logs.negative["timestamp"].tolist() == [at(24) + 20 * 60_000, at(21) + 1_000]
+
     @pytest.mark.parametrize(
         ("name", "line", "reason"),
         [("live_interaction", "1,7,70,yesterday,,,5,0,0,0,0,0", "unparsable"),

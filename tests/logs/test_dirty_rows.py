@@ -28,7 +28,8 @@ PLANTS = [
     ("fraction", "click", f"1,10,1,{at(20.3)},2.5", "unparsable"),
     ("exponent", "click", "1,10,1,1.7464e12,5", "unparsable"),
     ("date", "click", "1,10,1,2025-05-05 20:18:00,5", "unparsable"),
-    ("beyond int64", "click", f"1,{10**20},1,{at(20.3)},5", "unparsable"),
+    ("beyond int64", "click", f"1,{2**63},1,{at(20.3)},5", "unparsable"),
+    ("far beyond", "click", f"1,{'9' * 5000},1,{at(20.3)},5", "unparsable"),
     ("not UTF-8 in a number", "like", "1,10,1\udcff,5", "unparsable"),
     ("id of a user", "user", "u5,18-23,F,0-10,0,0", "unparsable"),
     ("not UTF-8", "streamer", "4,\udce4\udcb8,0-10", "not_utf8"),
@@ -182,6 +183,14 @@ class TestPlanted:
         report = read_logs(write(tmp_path, lines()), strict=True).report
         assert report.files["room"].reasons == {"merged": 1}
         assert report.files["room"].examples == {"merged": "live_id 30"}
+
+    def test_some_in_another_unit(self, tmp_path):
+        """Nine of ten are taken for a mistake in the whole file; fewer are counted like others."""
+        files = lines()
+        files["negative"] += [f"1,10,1,{at(20.3) // 1000}"] * 20
+        assert read_logs(write(tmp_path, files)).report.files["negative"].reasons == {
+            "wrong_unit": 20
+        }
 
     def test_only_dirty_rows(self, tmp_path):
         files = lines()

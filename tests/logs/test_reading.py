@@ -364,6 +364,18 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"click\.parquet is not a Parquet file, or is cut"):
             read_logs(folder)
 
+    def test_parquet_with_moments(self, tmp_path):
+        """Of which nobody knows whether they are local."""
+        folder = write(tmp_path, lines())
+        table = pd.read_csv(folder / "click.csv")
+        table["timestamp"] = pd.to_datetime(table["timestamp"], unit="ms")
+        table.to_parquet(folder / "click.parquet")
+        (folder / "click.csv").unlink()
+        with pytest.raises(
+            ValueError, match=r"click\.parquet: column timestamp must hold integers"
+        ):
+            read_logs(folder)
+
     def test_damaged_parquet(self, tmp_path):
         folder = write(tmp_path, many(20_000))
         to_parquet(folder)
