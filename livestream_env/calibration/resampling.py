@@ -109,11 +109,19 @@ def kaplan_meier_quantile(
     Returns:
         (resamples,), NaN where fewer than a share ``q`` are seen to end.
     """
-    both = ended + censored
-    at_risk = np.cumsum(both[:, ::-1], axis=1)[:, ::-1]
+    return _first_reaching(q, values, 1.0 - survival(ended, censored))
+
+
+def survival(ended: Weights, censored: Weights) -> NDArray[Any]:
+    """Kaplan and Meier's estimate of the share that lasts longer than each of ascending durations.
+
+    Args:
+        ended: (resamples, n) weights of those that ended then.
+        censored: (resamples, n) weights of those that may have gone on.
+    """
+    at_risk = np.cumsum((ended + censored)[:, ::-1], axis=1)[:, ::-1]
     hazard = np.divide(ended, at_risk, out=np.zeros_like(ended), where=at_risk > 0)
-    going_on = np.cumprod(1.0 - hazard, axis=1)
-    return _first_reaching(q, values, 1.0 - going_on)
+    return np.cumprod(1.0 - hazard, axis=1)
 
 
 def _first_reaching(q: float, values: NDArray[Any], share: NDArray[Any]) -> NDArray[np.float64]:

@@ -42,6 +42,26 @@ _RATIOS = {
 }
 
 
+def clicks_in_order(impressions: NDArray[Any]) -> NDArray[Any]:
+    """The clicks among impressions, by viewer, then time."""
+    clicks = impressions[impressions["click"]]
+    return clicks[np.lexsort((clicks["start_s"], clicks["viewer"]))]
+
+
+def by_pair(clicks: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Clicks by pair of viewer and streamer.
+
+    Args:
+        clicks: (n,), by viewer, then time.
+
+    Returns:
+        Their order (n,), by pair, then time; and in that order, which are the first of a pair (n,).
+    """
+    pair = clicks["viewer"] * (np.int64(clicks["streamer"].max()) + 1) + clicks["streamer"]
+    order = np.argsort(pair, kind="stable")
+    return order, np.append(True, np.diff(pair[order]) != 0)
+
+
 class ImpressionSums:
     """Of the impressions of some viewers over some days.
 
@@ -54,8 +74,7 @@ class ImpressionSums:
     def __init__(self, impressions: NDArray[Any], days: int, hourly: NDArray[np.float64]) -> None:
         shown = np.bincount(impressions["viewer"])
         number = np.cumsum(shown > 0) - 1
-        clicks = impressions[impressions["click"]]
-        clicks = clicks[np.lexsort((clicks["start_s"], clicks["viewer"]))]
+        clicks = clicks_in_order(impressions)
         owner = number[clicks["viewer"]]
         self.num_viewers = int(number[-1]) + 1
         self.hourly = hourly
@@ -76,10 +95,7 @@ class ImpressionSums:
     def _sum_clicks(self, clicks: NDArray[Any], owner: NDArray[np.int64]) -> None:
         watch_s, coins = clicks["watch_s"], clicks["gift_value"]
         gift = coins > 0
-        # By pair of viewer and streamer, and within a pair by time.
-        pair = owner * (int(clicks["streamer"].max()) + 1) + clicks["streamer"]
-        order = np.argsort(pair, kind="stable")
-        first = np.append(True, np.diff(pair[order]) != 0)
+        order, first = by_pair(clicks)
         gifts_before: NDArray[np.int64] = np.cumsum(gift[order]) - gift[order]
         at_first = np.maximum.accumulate(np.where(first, gifts_before, 0))
         repeat, history = np.empty((2, len(clicks)), np.bool_)
