@@ -70,7 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def describe(command: str, args: argparse.Namespace, env: LiveStreamRecVectorEnv) -> dict[str, Any]:
     """What simulation.json says besides the numbers of rows; ``config`` is what is not default."""
-    config = {}
+    config: dict[str, float] = {}
     recipe = env.world.recipe
     for group in (env.simulation.config, *((recipe[0],) if recipe else ())):
         default = (
