@@ -101,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = shlex.join(["python", "-m", "scripts.simulate_logs", *words])
     if "horizon" in args.env_kwargs:
         parser.error("--env-kwargs must not have a horizon: --days is it")
+    if args.seed < 0:
+        parser.error(f"--seed must be at least 0, got {args.seed}")
     args.env_id = "LiveStreamRec-v0"
     if args.world_seed is not None:
         args.env_kwargs["world_seed"] = args.world_seed
