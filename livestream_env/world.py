@@ -12,13 +12,16 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.files import atomic_path
+
+if TYPE_CHECKING:
+    from livestream_env.logs import Logs
 
 DAY_S = 86_400.0
 CONTENT_STEP_S = 30.0  # grid of a room's content (Sliver, Moment&Cross: windows of 30 s)
@@ -171,6 +174,13 @@ class World:
         from livestream_env.synthetic import synthetic_world
 
         return synthetic_world(config if config is not None else WorldConfig(), seed)
+
+    @classmethod
+    def from_logs(cls, logs: Logs, **kwargs: Any) -> World:
+        """Learn a world from logs; arguments as in :func:`livestream_env.calibration.fit`."""
+        from livestream_env.calibration import fit
+
+        return fit(logs, **kwargs).world
 
     def always_live(self) -> World:
         """This world with one room per streamer that never ends: availability switched off."""

@@ -1,5 +1,7 @@
 """From logs to a world, and from a world's impressions to statistics of logs."""
 
+from livestream_env.calibration.estimates import Estimate
+from livestream_env.calibration.fit import Fit, fit
 from livestream_env.calibration.impressions import (
     IMPRESSION_DTYPE,
     LogIndex,
@@ -19,11 +21,14 @@ from livestream_env.calibration.statistics import (
 
 __all__ = [
     "IMPRESSION_DTYPE",
+    "Estimate",
+    "Fit",
     "LogIndex",
     "PublishedStatistic",
     "Statistic",
     "days_spanned",
     "event_matches",
+    "fit",
     "impression_statistics",
     "impressions_of",
     "read_published_statistics",
