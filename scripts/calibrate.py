@@ -2,9 +2,9 @@
 
     python -m scripts.calibrate LOGS --world my_world.npz --json report.json --plots plots
 
-reads the logs (a folder or a .zip), prints what became of their rows, fits a world, simulates as
-many days in it, and prints every statistic of the log, of the world and as published for KuaiLive,
-and the fitted parameters.
+reads the logs (a folder or a .zip), prints what became of their rows, fits a world and lets its
+viewers play through it. Then it prints every statistic of the log with its 95 % interval, of the
+world, and as published, and the fitted parameters.
 
     python -m scripts.calibrate --check
 
@@ -16,28 +16,57 @@ required statistic misses.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from agents.baselines import LoggingPolicy
+from agents.policy import AGENTS, agent_spec
 from livestream_env import World
 from livestream_env.calibration import (
+    LogIndex,
     PublishedStatistic,
     Statistic,
+    days_spanned,
+    event_matches,
+    fit,
+    impressions_of,
     read_published_statistics,
     simulate_impressions,
+    simulate_world_impressions,
+    statistics,
     world_statistics,
 )
+from livestream_env.calibration.plots import Portrait, draw_plots
+from livestream_env.calibration.report import (
+    comparison_json,
+    comparison_table,
+    matches_table,
+    plain,
+)
+from livestream_env.files import write_text
+from livestream_env.logs import Logs, read_kuailive_m3, read_logs, read_twitch
+from livestream_env.logs.source import LogSource
 
 from .arguments import described_parser, json_object, positive_int
 
+READERS: dict[str, Any] = {
+    "kuailive": read_logs,
+    "twitch": read_twitch,
+    "kuailive-m3": read_kuailive_m3,
+}
+
 DATA = Path(__file__).parents[1] / "data"
 PUBLISHED = DATA / "published_statistics.csv"
+PUBLISHED_TWITCH = DATA / "published_twitch.csv"
 NUM_ENVS = 512
 
 
@@ -108,16 +137,135 @@ def check(args: argparse.Namespace) -> int:
     return 1 if missed else 0
 
 
+def log_format(path: Path) -> str:
+    """Which of ``READERS`` reads the log at ``path``, by the names of its files."""
+    source = LogSource(path, single_file=True)
+    if path.is_file() and path.suffix != ".zip":
+        return "twitch"
+    if source.find("live_interaction"):
+        return "kuailive-m3"
+    return "twitch" if source.find("100k_a", "100k") else "kuailive"
+
+
+def calibrate(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Fit a world to logs, hold it against them, and write what was asked for."""
+    try:
+        policy = agent_spec(args.policy).make
+        name = log_format(args.logs) if args.format == "auto" else args.format
+        logs = READERS[name](
+            args.logs, strict=args.strict, progress_bar=True, users=args.users, seed=args.seed
+        )
+    except (FileNotFoundError, ValueError) as error:
+        parser.error(str(error))
+    print(f"{logs.report}\n")
+    index = LogIndex.of(logs)
+    impressions = impressions_of(logs, index)
+    matches = event_matches(logs, index)
+    print(matches_table(matches) + "\n")
+    logged = statistics(logs, seed=args.seed, index=index, impressions=impressions)
+
+    try:
+        fitted = fit(logs, policy=policy, seed=args.seed, progress_bar=True)
+    except ValueError as error:
+        parser.error(f"no world can be fitted to {args.logs}: {error}")
+    world = fitted.world
+    if args.world is not None:
+        world.save(args.world)
+    count = min(args.viewers or len(world.viewers), len(world.viewers))
+    viewers = np.random.default_rng(args.seed).permutation(len(world.viewers))[:count]
+    with tqdm(total=count, desc="simulate", unit=" viewers", leave=False) as bar:
+        simulated_impressions = simulate_world_impressions(
+            world, policy, viewers, seed=args.seed, on_step=lambda n: bar.update(n - bar.n)
+        )
+    simulated = world_statistics(world, simulated_impressions, world.days, 200, args.seed)
+
+    targets = {row.statistic: row for row in read_published_statistics(PUBLISHED)}
+    if name == "twitch":
+        published = {row.statistic: row for row in read_published_statistics(PUBLISHED_TWITCH)}
+    else:
+        published = targets
+    everybody = count == len(world.viewers) == len(logs.user)
+    days = days_spanned(impressions)
+    print(f"log: {len(logs.user):,} viewers, {days} days; ", end="")
+    print(f"world: {count:,} viewers, {world.days} days\n")
+    print(
+        comparison_table(logged, simulated, published, targets | published, days, everybody) + "\n"
+    )
+    print(fitted)
+    if args.json is not None:
+        report = {
+            "statistics": comparison_json(logged, simulated, published),
+            "fit": {name: asdict(estimate) for name, estimate in fitted.parameters.items()},
+            "fit_notes": fitted.notes,
+            "rows": logs.report.to_dict(),
+            "events": matches,
+        }
+        write_text(args.json, json.dumps(plain(report), indent=2, allow_nan=False) + "\n")
+    if args.plots is not None:
+        portraits = [
+            log_portrait(logs, impressions, logged),
+            world_portrait(world, simulated_impressions, simulated),
+        ]
+        draw_plots(args.plots, portraits, published.values())
+    return 0
+
+
+def log_portrait(
+    logs: Logs, impressions: NDArray[Any], described: Mapping[str, Statistic]
+) -> Portrait:
+    """What is drawn of a log."""
+    room = logs.room
+    minutes = (room["end_timestamp"] - room["start_timestamp"]).to_numpy() / 60_000.0
+    return Portrait("log", impressions, described, minutes, room["end_censored"].to_numpy())
+
+
+def world_portrait(
+    world: World, impressions: NDArray[Any], described: Mapping[str, Statistic]
+) -> Portrait:
+    """What is drawn of a world."""
+    minutes = (world.rooms["end_s"] - world.rooms["start_s"]) / 60.0
+    return Portrait("fitted world", impressions, described, minutes, np.zeros(len(minutes), bool))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table; 1 if a required statistic misses its target."""
+    """Calibrate or check; returns the exit status."""
     parser = described_parser("scripts.calibrate", __doc__)
-    parser.add_argument("--check", action="store_true", required=True, help="what there is to do")
-    parser.add_argument("--viewer-days", type=positive_int, default=50_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
+    parser.add_argument("logs", type=Path, nargs="?", metavar="LOGS", help="a folder or a .zip")
+    parser.add_argument("--check", action="store_true", help="the default world, without logs")
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    of_logs = parser.add_argument_group("with LOGS")
+    of_logs.add_argument("--world", type=Path, metavar="NPZ", help="write the fitted world")
+    of_logs.add_argument("--json", type=Path, metavar="FILE", help="write all that is printed")
+    of_logs.add_argument("--plots", type=Path, metavar="DIR", help="draw log and world, PNG")
+    of_logs.add_argument(
+        "--viewers", type=positive_int, help="of the world to simulate (default: all)"
+    )
+    of_logs.add_argument(
+        "--users", type=positive_int, help="of the log to read, drawn at random (default: all)"
+    )
+    of_logs.add_argument(
+        "--strict", action="store_true", help="fail at the first row that cannot be used"
+    )
+    of_logs.add_argument(
+        "--format", choices=("auto", *READERS), default="auto", help="of the logs: %(default)s"
+    )
+    of_logs.add_argument(
+        "--policy",
+        default="logging",
+        help=f"that chose what the logs show: {', '.join(AGENTS)}, or module:Class; "
+        "default: %(default)s",
+    )
+    of_check = parser.add_argument_group("with --check")
+    of_check.add_argument(
+        "--viewer-days", type=positive_int, default=50_000, help="default: %(default)s"
+    )
+    of_check.add_argument(
         "--env-kwargs", type=json_object, default={}, metavar="JSON", help="of the environment"
     )
-    return check(parser.parse_args(argv))
+    args = parser.parse_args(argv)
+    if args.check == (args.logs is not None):
+        parser.error("give either LOGS or --check")
+    return check(args) if args.check else calibrate(args, parser)
 
 
 if __name__ == "__main__":

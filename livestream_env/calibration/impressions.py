@@ -37,7 +37,12 @@ IMPRESSION_DTYPE = np.dtype(
 
 NO_CATEGORY = "unknown"
 _CHUNK = 2**20
-EVENTS = {"like": "likes", "comment": "comments", "gift": "gift_value"}  # table → column
+EVENTS = {  # table → column
+    "like": "likes",
+    "comment": "comments",
+    "gift": "gift_value",
+    "follow": "follow",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +141,7 @@ def _streamer_categories(
 
 
 class ClickFinder:
-    """Finds the click that a like, a comment or a gift belongs to.
+    """Finds the click that a like, a comment, a gift or a follow belongs to.
 
     That is the click of the same user on the same room at the very same millisecond, as KuaiLive
     stamps gifts; else the latest earlier one; else (a clock that is off) the first.
@@ -192,7 +197,7 @@ MATCHES = ("same_time", "earlier_click", "first_click", "no_click")
 
 
 def event_matches(logs: Logs, index: LogIndex) -> dict[str, dict[str, int]]:
-    """How the rows of ``like``, ``comment`` and ``gift`` were joined to clicks.
+    """How the rows of ``like``, ``comment``, ``gift`` and ``follow`` were joined to clicks.
 
     Returns:
         Table → ``same_time``, ``earlier_click``, ``first_click`` (the event was before it) and
@@ -204,10 +209,10 @@ def event_matches(logs: Logs, index: LogIndex) -> dict[str, dict[str, int]]:
 
 
 def impressions_of(logs: Logs, index: LogIndex) -> NDArray[Any]:
-    """The clicks and negatives of a log, with the likes, comments and gifts of each click.
+    """The clicks and negatives of a log, with what the viewer did in each click.
 
-    Viewer, streamer, room and category are row numbers in ``index``. Likes, comments and gifts
-    count for the click that :class:`ClickFinder` finds. KuaiLive logs no follows.
+    Viewer, streamer, room and category are row numbers in ``index``. Likes, comments, gifts and
+    follows (which KuaiLive does not log) count for the click that :class:`ClickFinder` finds.
 
     Returns:
         Impressions, structured (n,) ``IMPRESSION_DTYPE``, sorted by viewer, then time.
@@ -244,7 +249,7 @@ def impressions_of(logs: Logs, index: LogIndex) -> NDArray[Any]:
         matched = found >= 0
         amount = events["gift_price"].to_numpy()[matched] if name == "gift" else None
         total = np.bincount(found[matched], weights=amount, minlength=len(click))
-        if field != "gift_value":
+        if IMPRESSION_DTYPE[field].kind == "i":
             total = np.minimum(total, np.iinfo(IMPRESSION_DTYPE[field]).max)
         rows[field][place] = total[of_click]
     return rows

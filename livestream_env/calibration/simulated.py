@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from livestream_env.behaviour import LoggingPolicy
 from livestream_env.calibration.impressions import IMPRESSION_DTYPE
+from livestream_env.env import LiveStreamRecEnv
 from livestream_env.log_simulation import simulate_logs
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 from livestream_env.world import DAY_S, World
@@ -75,16 +76,18 @@ def simulate_world_impressions(
     viewers: ArrayLike | None = None,
     days: int | None = None,
     seed: int = 0,
+    config: Mapping[str, float] | None = None,
     on_step: Callable[[int], object] | None = None,
 ) -> NDArray[Any]:
     """Play each of ``viewers`` once, from day 0 on, as :func:`simulate_logs` does.
 
     Args:
         world: to play in.
-        policy: a class, called as ``policy(env, seed=seed)``, of what chooses.
+        policy: makes what chooses: called as ``policy(env, seed=seed)``, with a single environment.
         viewers: distinct row numbers of the world's viewers; by default all.
         days: by default all of the world's.
-        seed: of viewers and policy.
+        seed: of viewers and policy; the same one gives common random numbers under any ``config``.
+        config: parameters that differ from the world's.
         on_step: called after each step with the number of viewers who have finished.
 
     Returns:
@@ -93,9 +96,10 @@ def simulate_world_impressions(
     """
     viewers = np.arange(len(world.viewers)) if viewers is None else np.asarray(viewers)
     num_envs = min(max(len(viewers) // 20, 1), _MAX_ENVS)  # as simulate_logs recommends
-    env = LiveStreamRecVectorEnv(num_envs, world=world, horizon=days or world.days)
+    env = LiveStreamRecVectorEnv(num_envs, world=world, horizon=days or world.days, config=config)
+    chooser = policy(LiveStreamRecEnv(world=world), seed=seed)
     log = []
-    for exposures in simulate_logs(policy(env, seed=seed), env, viewers, seed, on_step=on_step):
+    for exposures in simulate_logs(chooser, env, viewers, seed, on_step=on_step):
         rows = np.zeros(len(exposures), IMPRESSION_DTYPE)
         for name in set(IMPRESSION_DTYPE.names or ()) & set(exposures.dtype.names or ()):
             rows[name] = exposures[name]
