@@ -11,7 +11,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+    StrMethodFormatter,
+)
 from numpy.typing import NDArray
 
 from livestream_env.calibration.published import PublishedStatistic
@@ -20,7 +26,11 @@ from livestream_env.calibration.sums import by_pair, clicks_in_order
 from livestream_env.config import HOURLY_ACTIVITY
 from livestream_env.files import atomic_path
 
-COLOURS = ("#0b6fb8", "#d1495b", "#4f9d69", "#7b5ea7")
+# The first line is wide, so that it shows under a second one that is like it.
+STYLES: tuple[dict[str, Any], ...] = (
+    {"color": "#7fb3dc", "linewidth": 3.5},
+    {"color": "#d1495b", "linewidth": 1.5},
+)
 INK = "#2b2f36"
 
 Published = Mapping[str, PublishedStatistic]
@@ -52,7 +62,7 @@ def draw_plots(
 
     Args:
         folder: where to; made if it is not there.
-        portraits: drawn over one another, the log first.
+        portraits: one or two, drawn over one another; the log first.
         published: values to mark.
 
     Returns:
@@ -74,14 +84,14 @@ def plot_watch_time(figure: Figure, portraits: Sequence[Portrait], published: Pu
     """How long clicks are watched: distribution function and density, log scale."""
     cumulative, density = _panels(figure, 2)
     watched = [p.impressions["watch_s"][p.impressions["click"]] for p in portraits]
-    edges = np.geomspace(0.1, max(10.0, *(float(watch_s.max()) for watch_s in watched)), 100)
-    for portrait, watch_s, colour in zip(portraits, watched, COLOURS, strict=False):
+    edges = np.geomspace(0.1, max(10.0, *(float(watch_s.max()) for watch_s in watched)), 60)
+    for portrait, watch_s, style in zip(portraits, watched, STYLES, strict=False):
         counts, _ = np.histogram(watch_s, edges)
         share = counts / len(watch_s)
         upto = np.mean(watch_s < edges[0]) + np.append(0.0, share.cumsum())
-        cumulative.plot(edges, upto, color=colour, label=portrait.label)
+        cumulative.plot(edges, upto, **style, label=portrait.label)
         middle = np.sqrt(edges[:-1] * edges[1:])
-        density.plot(middle, share / np.diff(np.log10(edges)), color=colour)
+        density.plot(middle, share / np.diff(np.log10(edges)), **style)
     shares = {f"watch_under_{t}s": t for t in (5, 30, 300)}
     quantiles = {f"watch_p{q}_s": q / 100 for q in (50, 90, 99)}
     _mark(cumulative, published, quantiles, shares)
@@ -97,11 +107,11 @@ def plot_hourly_share(figure: Figure, portraits: Sequence[Portrait], published: 
     """When people watch, with 95 % intervals."""
     (axes,) = _panels(figure, 1)
     hours = np.arange(24)
-    for portrait, colour in zip(portraits, COLOURS, strict=False):
+    for portrait, style in zip(portraits, STYLES, strict=False):
         share = portrait.statistics["hourly_share"]
-        axes.plot(hours, share.value, color=colour, label=portrait.label)
+        axes.plot(hours, share.value, **style, label=portrait.label)
         low, high = np.broadcast_to(share.low, 24), np.broadcast_to(share.high, 24)
-        axes.fill_between(hours, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.fill_between(hours, low, high, color=style["color"], alpha=0.2, linewidth=0)
     if "hourly_share_correlation" in published:
         axes.plot(hours, HOURLY_ACTIVITY, "o", color=INK, markersize=4, label="published")
     axes.set_xticks(range(0, 24, 3))
@@ -115,14 +125,14 @@ def plot_hourly_share(figure: Figure, portraits: Sequence[Portrait], published: 
 def plot_room_length(figure: Figure, portraits: Sequence[Portrait], published: Published) -> None:
     """How long rooms last, Kaplan-Meier where their end is not known."""
     (axes,) = _panels(figure, 1)
-    for portrait, colour in zip(portraits, COLOURS, strict=False):
+    for portrait, style in zip(portraits, STYLES, strict=False):
         minutes = portrait.room_minutes
         lengths = Histogram(minutes, np.zeros(len(minutes), int), 1, portrait.room_censored)
         one = np.ones((1, 1))
         going_on = survival(lengths.counts(one), lengths.counts(one, marked=True))[0]
-        axes.plot(lengths.values, 1.0 - going_on, color=colour, label=portrait.label)
+        axes.plot(lengths.values, 1.0 - going_on, **style, label=portrait.label)
     _mark(axes, published, {f"room_minutes_p{q}": q / 100 for q in (25, 50, 75, 90)})
-    _logarithmic(axes)
+    _logarithmic(axes, (1.0, 2.0, 5.0))
     axes.set_xlabel("minutes (log scale)")
     axes.set_ylabel("share of rooms that last at most so long")
     _legend(figure, axes)
@@ -131,11 +141,11 @@ def plot_room_length(figure: Figure, portraits: Sequence[Portrait], published: P
 def plot_popularity(figure: Figure, portraits: Sequence[Portrait], published: Published) -> None:
     """Clicks of streamers by rank, both on a log scale."""
     (axes,) = _panels(figure, 1)
-    for portrait, colour in zip(portraits, COLOURS, strict=False):
+    for portrait, style in zip(portraits, STYLES, strict=False):
         streamer = portrait.impressions["streamer"][portrait.impressions["click"]]
         clicks = np.sort(np.bincount(streamer))[::-1]
         clicks = clicks[clicks > 0]
-        axes.plot(np.arange(1, len(clicks) + 1), clicks / clicks.sum(), color=colour,
+        axes.plot(np.arange(1, len(clicks) + 1), clicks / clicks.sum(), **style,
                   label=portrait.label)  # fmt: skip
     _logarithmic(axes)
     axes.set_yscale("log")
@@ -147,7 +157,7 @@ def plot_popularity(figure: Figure, portraits: Sequence[Portrait], published: Pu
 def plot_repeats(figure: Figure, portraits: Sequence[Portrait], published: Published) -> None:
     """Clicks on streamers whom the viewer has clicked on before."""
     by_number, by_day = _panels(figure, 2, sharey=True)
-    for portrait, colour in zip(portraits, COLOURS, strict=False):
+    for portrait, style in zip(portraits, STYLES, strict=False):
         clicks = clicks_in_order(portrait.impressions)
         order, first = by_pair(clicks)
         repeat = np.empty(len(clicks), np.bool_)
@@ -161,11 +171,11 @@ def plot_repeats(figure: Figure, portraits: Sequence[Portrait], published: Publi
         seen = np.flatnonzero(size >= 30)
         x = np.bincount(level, number[number > 0] + 1.0)[seen] / size[seen]
         share = np.bincount(level, repeat[number > 0])[seen] / size[seen]
-        by_number.plot(x, share, "o-", markersize=3, color=colour, label=portrait.label)
+        by_number.plot(x, share, "o-", markersize=3, **style, label=portrait.label)
         size = np.bincount(clicks["day"])
         seen = np.flatnonzero(size)
         share = np.bincount(clicks["day"], repeat)[seen] / size[seen]
-        by_day.plot(seen + 1, share, "o-", markersize=3, color=colour)
+        by_day.plot(seen + 1, share, "o-", markersize=3, **style)
     _logarithmic(by_number)
     by_number.set_ylim(0, 1)
     by_number.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -196,9 +206,12 @@ def _panels(figure: Figure, count: int, sharey: bool = False) -> list[Axes]:
     return panels
 
 
-def _logarithmic(axes: Axes) -> None:
+def _logarithmic(axes: Axes, ticks: tuple[float, ...] = (1.0,)) -> None:
+    """``ticks``: to label in each decade."""
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=ticks))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _mark(

@@ -45,9 +45,10 @@ def comparison_table(
         days: of the log.
         everybody: the world was played by as many viewers as the log has.
     """
+    interval = f"{'95 % interval':>21s}"
     lines = [
-        f"{'statistic':26s} {'log':>9s} {'95 % interval':>21s} {'world':>9s} {'95 % interval':>21s} "
-        f"{'published':>9s}  world like log"
+        f"{'statistic':26s} {'log':>9s} {interval} {'world':>9s} {interval} {'published':>9s}  "
+        "world like log"
     ]
     notes = {}
     for name in [*targets, *(name for name in logged if name not in targets)]:
