@@ -161,7 +161,8 @@ def calibrate(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     index = LogIndex.of(logs)
     impressions = impressions_of(logs, index)
     matches = event_matches(logs, index)
-    print(matches_table(matches) + "\n")
+    if matches:
+        print(matches_table(matches) + "\n")
     logged = statistics(logs, seed=args.seed, index=index, impressions=impressions)
 
     try:

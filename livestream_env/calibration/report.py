@@ -50,13 +50,13 @@ def comparison_table(
         f"{'statistic':26s} {'log':>9s} {interval} {'world':>9s} {interval} {'published':>9s}  "
         "world like log"
     ]
-    notes = {}
+    notes: dict[str, list[str]] = {}
     for name in [*targets, *(name for name in logged if name not in targets)]:
         log, world = logged[name], simulated[name]
         if np.ndim(log.value):
             continue
         if log.reason:
-            notes[name] = log.reason
+            notes.setdefault(log.reason, []).append(name)
         verdict = ""
         if name in _OF_ALL_VIEWERS and not everybody:
             verdict = "not compared: other numbers of viewers"
@@ -65,12 +65,12 @@ def comparison_table(
         target = f"{published[name].value:9.4g}" if name in published else " " * 9
         other_days = name in published and published[name].days not in (None, days)
         if other_days:
-            notes["*"] = f"over {published[name].days} days, so not comparable"
+            notes[f"over {published[name].days} days, so not comparable"] = ["*"]
         lines.append(
             f"{name:26s} {log.value:9.4g} {_interval(log):>21s} {world.value:9.4g} "
             f"{_interval(world):>21s} {target}{'*' if other_days else ' '} {verdict}".rstrip()
         )
-    return "\n".join([*lines, *(f"{name}: {note}" for name, note in notes.items())])
+    return "\n".join([*lines, *(f"{', '.join(names)}: {why}" for why, names in notes.items())])
 
 
 def _verdict(log: Statistic, world: Statistic, target: PublishedStatistic) -> str:
