@@ -114,7 +114,7 @@ class Latents:
 def _hazard(z):  # type: ignore[no-untyped-def]
     """Of the standard normal: density over upper tail, E[x | x > z]."""
     if z > 25.0:
-        return z + 1.0 / z
+        return z + 1.0 / z - 2.0 / z**3
     density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
     return density / (0.5 * math.erfc(z / math.sqrt(2.0)))
 
