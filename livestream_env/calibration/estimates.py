@@ -31,6 +31,19 @@ _WEAK_BECAUSE = {
     "watch_bias": "given the spread of the hidden parts of affinity",
     "activity_log_std": "given how satisfaction and chance spread returns",
 }
+# Root mean square errors in round trips beyond those of sampling (of a logarithm, or of log-odds):
+# the tastes and attachments of the fitted world are estimates, too. See docs/calibration.md.
+_MODEL_ERROR = {
+    "click_bias": 0.06,
+    "watch_bias": 0.05,
+    "watch_noise_std": 0.025,
+    "like_per_min": 0.02,
+    "comment_per_min": 0.04,
+    "gift_per_min": 0.15,
+    "visits_per_day": 0.03,
+    "exit_bias": 0.03,
+    "activity_log_std": 0.03,
+}
 _OF_ALL_IMPRESSIONS = ("watch_noise_std", "exit_bias")
 
 
@@ -40,8 +53,8 @@ class Estimate:
 
     Attributes:
         value: the estimate; the simulator's default where nothing in the log speaks of it.
-        stderr: standard error of sampling, None where there is none to be had. What is assumed
-            of other parameters is not in it.
+        stderr: standard error, None where there is none to be had: of sampling and, for what is
+            found by simulation, of the method. What is assumed of other parameters is not in it.
         status: ``"identified"``, ``"weakly identified"`` or ``"assumed"``.
         note: from what, or why not.
     """
@@ -137,7 +150,8 @@ def of_solution(solution: Solution, num_viewers: int) -> dict[str, Estimate]:
     columns = (solution.values.tolist(), solution.stderr.tolist(), solution.misfit.tolist())
     for name, value, stderr, misfit in zip(solution.names, *columns, strict=True):
         least, most = BOUNDS[name]
-        relative = stderr / value if name in POSITIVE else stderr
+        scale = value if name in POSITIVE else 1.0
+        stderr = math.hypot(stderr, scale * _MODEL_ERROR[name])
         if not math.isfinite(stderr):
             status, note = WEAK, "too few data for a standard error"
         elif abs(misfit) > WORST_MISFIT:
@@ -146,7 +160,7 @@ def of_solution(solution: Solution, num_viewers: int) -> dict[str, Estimate]:
             status, note = WEAK, "at the bound of what is valid"
         elif num_viewers < FEWEST_VIEWERS:
             status, note = WEAK, f"from {num_viewers} viewers only, who differ"
-        elif relative > LARGEST_STDERR:
+        elif stderr > LARGEST_STDERR * scale:
             status, note = WEAK, "too few data"
         elif no_clicks and name in _OF_ALL_IMPRESSIONS:
             status, note = WEAK, "given click_bias, of which a log without negatives says nothing"

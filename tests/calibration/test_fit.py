@@ -131,7 +131,7 @@ def test_five_viewers_on_one_day_give_nothing_sure(logs):
 
 
 def test_too_few_streamers():
-    with pytest.raises(ValueError, match="only 2 of the streamers shown have a room.* needs 10"):
+    with pytest.raises(ValueError, match=r"only 2 of the streamers shown have a room.* needs 10"):
         fit(small_logs([(1, 10, 0.5, 5000), (2, 11, 0.5, 5000)]))
 
 
