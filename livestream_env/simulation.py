@@ -16,25 +16,29 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig, WorldConfig, check_names
-from livestream_env.observation import OBSERVE, ObservationLayout, encode
+from livestream_env.observation import OBSERVE, ObservationLayout
 from livestream_env.reward import REWARD_COMPONENTS, WATCH_FORMS, weight_vector
 from livestream_env.simulator import kernel
 from livestream_env.simulator.rng import normal_quantile
 from livestream_env.simulator.state import (
     HORIZONS,
+    PLAIN_PYTHON,
     kernel_array,
     outcome_dtype,
     parameter_record,
     slot_dtype,
-    world_arrays,
 )
+from livestream_env.simulator.tables import world_arrays
 from livestream_env.world import World
 
 OBSERVATIONS = ("flat", "dict")
-# Fields of an outcome: reward and flag, the reward's components, and what goes into info as it is.
-_COMPONENTS = slice(2, 2 + len(REWARD_COMPONENTS))
-_INFO_FIELDS = cast(tuple[str, ...], outcome_dtype(1).names)[_COMPONENTS.stop :]
+_FIELDS = cast(tuple[str, ...], outcome_dtype(1).names)
+_COMPONENT_FIELDS = tuple(f"reward_{name}" for name in REWARD_COMPONENTS)
+_FIRST_COMPONENT = _FIELDS.index(_COMPONENT_FIELDS[0])
+_INFO_FIELDS = _FIELDS[:_FIRST_COMPONENT]
 INFO_KEYS = (*_INFO_FIELDS, "reward_components")
+_COMPONENT_MASKS = tuple(f"_{name}" for name in REWARD_COMPONENTS)
+_INFO_MASKS = tuple(f"_{name}" for name in INFO_KEYS)
 # Expectations over a watch time are sums over 32 equally likely quantiles.
 _QUANTILES = np.array([normal_quantile((i + 0.5) / 32) for i in range(32)])
 
@@ -70,6 +74,7 @@ class Simulation:
         highlights: bool,
         availability: bool,
         config: Mapping[str, float] | None,
+        max_episode_steps: int | None = None,
     ) -> None:
         check_choice("horizon", horizon, HORIZONS)
         check_choice("watch", watch, WATCH_FORMS)
@@ -109,16 +114,25 @@ class Simulation:
             history_length=int(history_length),
             full=observe == "full",
         )
+        self._parameters = parameter_record(
+            self.world,
+            self.config,
+            horizon,
+            weights,
+            watch == "minutes",
+            switches,
+            int(num_candidates),
+            observe == "full",
+        )
+        if max_episode_steps is not None:
+            self._parameters["max_steps"] = max_episode_steps
+        self._world = world_arrays(self.world)
+        self._outcome_dtype = outcome_dtype(int(num_candidates))
         self.slots = np.zeros(
             num_slots, slot_dtype(categories, int(num_candidates), int(history_length))
         )
         self.slots["episode"] = -1
         self._begun = False  # whether every slot is known to have an episode
-        self._parameters = parameter_record(
-            self.world, self.config, horizon, weights, watch == "minutes", switches
-        )
-        self._world = world_arrays(self.world)
-        self._outcome_dtype = outcome_dtype(int(num_candidates))
 
     # Moving the state
 
@@ -135,27 +149,45 @@ class Simulation:
         self.slots["episode"][slot] = -1
         self._begun = False
 
-    def reset(self, mask: NDArray[np.bool_], outcomes: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Begin an episode in each slot of ``mask`` (N,); outcomes of other slots stay (or 0)."""
-        if outcomes is None:
-            outcomes = np.zeros(self.num_slots, self._outcome_dtype)
-        kernel.reset(
-            kernel_array(self.slots), mask, *self._world, self._parameters, kernel_array(outcomes)
-        )
-        return outcomes
+    def reset(
+        self,
+        mask: NDArray[np.bool_],
+        outcomes: NDArray[Any] | None = None,
+        observations: NDArray[np.float32] | None = None,
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Begin an episode in each slot of ``mask`` (N,).
 
-    def step(self, actions: NDArray[np.int64]) -> NDArray[Any]:
-        """Play ``actions`` (N,); slots that have ended begin their next episode instead."""
-        self.require_reset("step()")
-        outcomes = np.empty(self.num_slots, self._outcome_dtype)
-        kernel.step(
-            kernel_array(self.slots),
-            actions,
-            *self._world,
-            self._parameters,
-            kernel_array(outcomes),
-        )
-        return outcomes
+        Args:
+            mask: which slots.
+            outcomes: (N,), written where ``mask`` is true; zeros elsewhere if not given.
+            observations: (N, D), of a moment ago: likewise; complete if not given.
+
+        Returns:
+            Outcomes and observations.
+        """
+        others = kernel.LOOK if observations is None else kernel.PASS
+        if outcomes is None:
+            outcomes = self._new_outcomes()
+        if observations is None:
+            observations = self.empty_observation()
+        self._advance(self.slots, np.where(mask, kernel.RESET, others), outcomes, observations)
+        return outcomes, observations
+
+    def step(
+        self, actions: NDArray[np.int64], out: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.float32], int]:
+        """Play ``actions`` (N,); slots that have ended begin their next episode instead.
+
+        Returns:
+            Outcomes (N,), flat observations (N, D), which are ``out`` if given, and how many
+            slots have ended; -1 if an action is out of range, and then nothing was done.
+        """
+        if not self._begun:
+            self.require_reset("step()")
+        outcomes = self._new_outcomes()
+        observations = self.empty_observation() if out is None else out
+        ended = self._advance(self.slots, actions, outcomes, observations, lowest=0)
+        return outcomes, observations, ended
 
     def observe(
         self, out: NDArray[np.float32] | None = None, slots: NDArray[Any] | None = None
@@ -165,8 +197,38 @@ class Simulation:
             slots = self.slots
         if out is None:
             out = self.empty_observation(len(slots))
-        encode(kernel_array(slots), *self._world, self._parameters, self.layout.full, out)
+        nothing = np.empty(0, self._outcome_dtype)
+        self._advance(slots, np.full(len(slots), kernel.LOOK), nothing, out)
         return out
+
+    def _new_outcomes(self) -> NDArray[Any]:
+        """Zeros (N,)."""
+        return self._outcomes(bytearray(self.num_slots * self._outcome_dtype.itemsize))
+
+    def _outcomes(self, buffer: bytearray) -> NDArray[Any]:
+        # NumPy's own zeros() and copy() of records go through all fields, at four times the time.
+        return np.ndarray(self.num_slots, self._outcome_dtype, buffer)
+
+    def copied(self, outcomes: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+        """A copy of ``outcomes`` (N,); zeros where ``mask`` (N,) is given and false."""
+        copy = bytearray(outcomes.base)  # type: ignore[arg-type]
+        if mask is not None:
+            np.frombuffer(copy, np.uint8).reshape(self.num_slots, -1)[~mask] = 0
+        return self._outcomes(copy)
+
+    def _advance(
+        self,
+        slots: NDArray[Any],
+        actions: NDArray[np.int64],
+        outcomes: NDArray[Any],
+        observations: NDArray[np.float32],
+        lowest: int = kernel.LOOK,
+    ) -> int:
+        if PLAIN_PYTHON:
+            slots, outcomes = kernel_array(slots), kernel_array(outcomes)
+        return kernel.advance(
+            slots, actions, lowest, *self._world, self._parameters, outcomes, observations
+        )
 
     def empty_observation(self, num_slots: int | None = None) -> NDArray[np.float32]:
         """Room for the flat observations of all slots, or of ``num_slots``."""
@@ -244,24 +306,25 @@ class Simulation:
         """A flat observation (..., D) as the observation space has it."""
         return observation if self.flat else self.layout.to_dict(observation)
 
-    def info(self, outcome: NDArray[Any]) -> dict[str, Any]:
-        """The info of one slot, in plain Python numbers and small arrays."""
-        values = outcome.item()  # field by field would take five times as long
-        info = dict(zip(_INFO_FIELDS, values[_COMPONENTS.stop :], strict=True))
-        components = zip(REWARD_COMPONENTS, values[_COMPONENTS], strict=True)
+    @staticmethod
+    def info(outcome: tuple[Any, ...]) -> dict[str, Any]:
+        """The info of one slot, whose outcome is given as a tuple of plain values."""
+        # Both zips stop at the end of the names.
+        info = dict(zip(_INFO_FIELDS, outcome, strict=False))
+        components = zip(REWARD_COMPONENTS, outcome[_FIRST_COMPONENT:], strict=False)
         info["reward_components"] = dict(components)
         return info
 
-    def infos(self, outcomes: NDArray[Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
+    @staticmethod
+    def infos(outcomes: NDArray[Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
         """The infos of all slots as Gymnasium's vector environments return them."""
-        components: dict[str, Any] = {}
-        for name in REWARD_COMPONENTS:
-            components[name] = outcomes[f"reward_{name}"]
-            components[f"_{name}"] = mask
-        infos: dict[str, Any] = {}
+        components = dict.fromkeys(_COMPONENT_MASKS, mask)
+        for name, column in zip(REWARD_COMPONENTS, _COMPONENT_FIELDS, strict=True):
+            components[name] = outcomes[column]
+        infos: dict[str, Any] = dict.fromkeys(_INFO_MASKS, mask)
         for name in _INFO_FIELDS:
-            infos[name], infos[f"_{name}"] = outcomes[name], mask
-        infos["reward_components"], infos["_reward_components"] = components, mask
+            infos[name] = outcomes[name]
+        infos["reward_components"] = components
         return infos
 
 
