@@ -17,7 +17,7 @@ from livestream_env.simulator.availability import (
     index_bin,
     room_of_attached,
 )
-from livestream_env.simulator.compiling import inlined
+from livestream_env.simulator.compiling import inlined, prefetch
 from livestream_env.simulator.rng import CANDIDATES, below, mix, unit_32
 from livestream_env.timetable import INDEX_STEP_S
 
@@ -36,8 +36,10 @@ def _is_new(s, room):
 
 
 @inlined
-def _put(s, i, room, streamer, start_s, highlight):
-    """Make a room the candidate of slot ``i``; streamer -1 stands for none."""
+def _add(s, room, streamer, start_s, highlight):
+    """Make a room the candidate of the next slot to fill."""
+    i = s.order[s.num_found]
+    s.num_found += 1
     s.room[i] = room
     s.streamer[i] = streamer
     s.room_start_s[i] = start_s
@@ -82,96 +84,133 @@ def _affinity(v, j):
 
 @inlined
 def _from_attached(s, w, p, key, until_s):
-    """Fill slots with rooms of streamers that the viewer knows; return how many."""
-    count = 0
+    """Fill slots with rooms of streamers that the viewer knows."""
     # Any order would do; a random first one keeps no streamer from ever being shown.
     i = below(mix(key, CANDIDATES), s.num_attached)
     for _ in range(s.num_attached):
-        if count >= p.attached_quota:
+        if s.num_found >= p.attached_quota:
             break
         room = room_of_attached(s, w, i, until_s)
         if room >= 0:
             now = highlight(w, p, room, s.time_s)
-            _put(s, count, room, s.attached_streamer[i], s.attached_from_s[i], now)
-            count += 1
+            _add(s, room, s.attached_streamer[i], s.attached_from_s[i], now)
         i += 1
         if i == s.num_attached:
             i = 0
-    return count
 
 
 @inlined
-def _from_index(s, w, p, key, until_s, count):
-    """Fill slots with rooms of preferred categories, then with popular ones; return how many."""
+def _draw(s, w, p, key, number):
+    """Draw entries of the index for the empty slots: the ``number``-th round of an impression."""
     num_candidates = s.room.shape[0]
+    s.num_drawn = 0
     time_bin = index_bin(w, p, s.time_s)
     if time_bin < 0:
-        return count
+        return
+    offset = w.index_offset[time_bin]
+    if offset[0] == offset[offset.shape[0] - 1]:
+        return
+    draws = num_candidates - s.num_found
+    of_category = max(0, p.category_quota - s.num_found)
+    s.num_drawn = draws
+    for i in range(draws):
+        bits = mix(key, CANDIDATES + 1 + number * num_candidates + i)
+        if i < of_category:
+            category = _draw_category(s.category_share, bits)
+        else:
+            category = _draw_category(w.index_share[time_bin], bits)
+        low = offset[category]
+        place = (bits & _MASK_32) * np.uint64(offset[category + 1] - low)
+        s.drawn[i] = low + np.int64(place >> _S32)
+        s.drawn_remainder[i] = place & _MASK_32
+        prefetch(w.index, s.drawn[i])
+
+
+@inlined
+def _settle(s, w):
+    """Decide for each entry drawn between itself and its alias."""
+    for i in range(s.num_drawn):
+        entry = w.index[s.drawn[i]]
+        # Not an if: half of the guesses would be wrong.
+        s.drawn[i] += (entry.alias - s.drawn[i]) * (s.drawn_remainder[i] >= entry.keep)
+        prefetch(w.index, s.drawn[i])
+
+
+@inlined
+def _check(s, w, p, until_s):
+    """Fill slots with the entries drawn that are live and new."""
+    bin_s = p.index_start_s + index_bin(w, p, s.time_s) * INDEX_STEP_S
+    for i in range(s.num_drawn):
+        _add_entry(s, w, p, s.drawn[i], bin_s, until_s)
+
+
+@inlined
+def _take_what_there_is(s, w, p, key, until_s):
+    """Fill the slots that are left, from a random entry on: few rooms are live."""
+    time_bin = index_bin(w, p, s.time_s)
+    if time_bin < 0:
+        return
     bin_s = p.index_start_s + time_bin * INDEX_STEP_S
     offset = w.index_offset[time_bin]
     first, last = offset[0], offset[offset.shape[0] - 1]
-    counter = CANDIDATES + 1
-    for _ in range(_ROUNDS if first < last else 0):
-        # Step by step for all draws of a round, so that they wait for memory together.
-        draws = num_candidates - count
-        of_category = max(0, p.category_quota - count)
-        for i in range(draws):
-            bits = mix(key, counter + i)
-            if i < of_category:
-                category = _draw_category(s.category_share, bits)
-            else:
-                category = _draw_category(w.index_share[time_bin], bits)
-            low = offset[category]
-            place = (bits & _MASK_32) * np.uint64(offset[category + 1] - low)
-            s.drawn[i] = low + np.int64(place >> _S32)
-            s.drawn_remainder[i] = place & _MASK_32
-        for i in range(draws):
-            entry = w.index[s.drawn[i]]
-            if s.drawn_remainder[i] >= entry.keep:
-                s.drawn[i] = entry.alias
-        counter += draws
-        for i in range(draws):
-            count = _add_entry(s, w, p, s.drawn[i], bin_s, until_s, count)
-        if count == num_candidates:
-            return count
-    # Few rooms are live: take what there is, from a random first one.
     begin = below(mix(key, CANDIDATES), last - first)
     for i in range(last - first):
-        if count < num_candidates:
-            entry = first + (begin + i) % (last - first)
-            count = _add_entry(s, w, p, entry, bin_s, until_s, count)
-    return count
+        if s.num_found == s.room.shape[0]:
+            break
+        _add_entry(s, w, p, first + (begin + i) % (last - first), bin_s, until_s)
 
 
 @inlined
-def _add_entry(s, w, p, i, bin_s, until_s, count):
-    """Fill the next slot with an entry of the index, if it is live and new; return how many."""
+def _add_entry(s, w, p, i, bin_s, until_s):
+    """Fill the next slot with an entry of the index, if it is live and new."""
     entry = w.index[i]
     is_live = entry.start_s <= s.time_s and entry.left_s > until_s - bin_s
     if is_live and _is_new(s, entry.room):
         now = highlight_of_entry(p, entry, bin_s, s.time_s)
-        _put(s, count, entry.room, entry.streamer, entry.start_s, now)
-        count += 1
-    return count
+        _add(s, entry.room, entry.streamer, entry.start_s, now)
+
+
+# Retrieval in three steps. Between them the kernel turns to other viewers, until what was asked of
+# memory has arrived: waiting for it would take half of the time of a step.
 
 
 @inlined
-def retrieve(s, w, p, key):
-    """Choose the candidates of the impression at ``s.time_s``; ``key`` is the impression's."""
+def begin_retrieval(s, w, p, key):
+    """First step of retrieval for the impression at ``s.time_s``; ``key`` is the impression's."""
+    for i in range(s.room.shape[0]):
+        s.room[i] = -1
+        s.streamer[i] = -1
+        s.order[i] = i
+    # In random order, empty slots too: a slot's number carries no information.
+    bits = mix(key, 0)
+    for i in range(s.room.shape[0] - 1, 0, -1):
+        j = below(mix(bits, i), i + 1)
+        s.order[i], s.order[j] = s.order[j], s.order[i]
+    s.num_found = 0
+    if s.num_attached > 0:
+        _from_attached(s, w, p, key, s.time_s + p.browse_s + _MARGIN_S)
+    _draw(s, w, p, key, 0)
+
+
+@inlined
+def continue_retrieval(s, w):
+    """Second step of retrieval."""
+    _settle(s, w)
+
+
+@inlined
+def end_retrieval(s, w, p, key):
+    """Third step of retrieval: the candidates are on the screen."""
     num_candidates = s.room.shape[0]
     until_s = s.time_s + p.browse_s + _MARGIN_S
-    for i in range(num_candidates):
-        _put(s, i, -1, -1, 0.0, 0.0)
-    count = _from_attached(s, w, p, key, until_s) if s.num_attached > 0 else 0
-    _from_index(s, w, p, key, until_s, count)
-    # Shuffle all slots, empty ones too: a slot's number carries no information.
-    bits = mix(key, 0)
-    for i in range(num_candidates - 1, 0, -1):
-        j = below(mix(bits, i), i + 1)
-        s.room[i], s.room[j] = s.room[j], s.room[i]
-        s.streamer[i], s.streamer[j] = s.streamer[j], s.streamer[i]
-        s.room_start_s[i], s.room_start_s[j] = s.room_start_s[j], s.room_start_s[i]
-        s.highlight[i], s.highlight[j] = s.highlight[j], s.highlight[i]
+    _check(s, w, p, until_s)
+    for number in range(1, _ROUNDS):
+        if s.num_found < num_candidates:
+            _draw(s, w, p, key, number)
+            _settle(s, w)
+            _check(s, w, p, until_s)
+    if s.num_found < num_candidates:
+        _take_what_there_is(s, w, p, key, until_s)
     for i in range(num_candidates):
         s.known[i] = -1
         s.affinity[i] = 0.0

@@ -10,11 +10,15 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from livestream_env.reward import MAX_COUNTED, reward_components
-from livestream_env.simulator.candidates import prepare_categories, retrieve
-from livestream_env.simulator.compiling import inlined
+from livestream_env.simulator.candidates import (
+    begin_retrieval,
+    continue_retrieval,
+    end_retrieval,
+    prepare_categories,
+)
+from livestream_env.simulator.compiling import entry_point, inlined, prefetch
 from livestream_env.simulator.encoding import encode, log_impression
 from livestream_env.simulator.response import (
     Response,
@@ -29,7 +33,7 @@ from livestream_env.simulator.response import (
 )
 from livestream_env.simulator.rng import mix, normal, normal_quantile, uniform
 from livestream_env.simulator.state import DAY_START_S
-from livestream_env.simulator.tables import WorldArrays, borrowed
+from livestream_env.simulator.tables import WorldArrays
 from livestream_env.simulator.viewer import (
     after_activity,
     begin_visit,
@@ -49,6 +53,7 @@ RESET = -1  # begin its next episode
 PASS = -2  # leave it alone
 LOOK = -3  # observe it, and nothing else
 
+_BLOCK = 4  # viewers between whom the kernel goes back and forth while memory answers
 _ATTEMPTS = 64  # viewers drawn until one visits within the horizon; also the first key of step 0
 
 
@@ -175,7 +180,7 @@ def _impression_key(s):
 
 
 @inlined
-def _write_outcome(s, p, event, out):
+def _write_event(s, p, event, out):
     response = event.response
     reward = 0.0
     components = (0.0, 0.0, 0.0, 0.0, 0.0)
@@ -209,13 +214,17 @@ def _write_outcome(s, p, event, out):
     out.viewer = s.viewer
     out.room = event.room
     out.streamer = event.streamer
+
+
+@inlined
+def _write_candidates(s, out):
     for i in range(s.room.shape[0]):
         out.action_mask[i] = 1 if s.room[i] >= 0 else 0
         out.candidate_rooms[i] = s.room[i]
         out.candidate_streamers[i] = s.streamer[i]
 
 
-@njit(cache=True, nogil=True)
+@entry_point
 def advance(
     slots,
     actions,
@@ -244,32 +253,34 @@ def advance(
     for i in range(slots.shape[0]):
         if not lowest <= actions[i] < slots[i].room.shape[0]:
             return -1
-    w = WorldArrays(
-        borrowed(viewers),
-        borrowed(streamers),
-        borrowed(rooms),
-        borrowed(content),
-        borrowed(index_offset),
-        borrowed(index_share),
-        borrowed(index),
-    )
+    w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_share, index)
     p = parameters[0]
-    slots, outcomes, observations = borrowed(slots), borrowed(outcomes), borrowed(observations)
     ended = 0
-    for i in range(slots.shape[0]):
-        s = slots[i]
-        action = actions[i]
-        if action >= RESET:
-            if action == RESET or s.ended:
-                event = _begin_episode(s, w, p)
-            else:
-                event = _play(s, w, p, action)
-            retrieve(s, w, p, _impression_key(s))
-            _write_outcome(s, p, event, outcomes[i])
-            s.ended = outcomes[i].terminated or outcomes[i].truncated
-        if action != PASS:
-            encode(s, w, p, observations[i])
-        ended += s.ended
+    for first in range(0, slots.shape[0], _BLOCK):
+        block = range(first, min(first + _BLOCK, slots.shape[0]))
+        for i in block:
+            prefetch(slots, i + _BLOCK)
+            s, action, out = slots[i], actions[i], outcomes[i]
+            if action >= RESET:
+                if action == RESET or s.ended:
+                    event = _begin_episode(s, w, p)
+                else:
+                    event = _play(s, w, p, action)
+                _write_event(s, p, event, out)
+                s.ended = out.terminated or out.truncated
+                begin_retrieval(s, w, p, _impression_key(s))
+                prefetch(w.viewers, s.viewer)
+        for i in block:
+            if actions[i] >= RESET:
+                continue_retrieval(slots[i], w)
+        for i in block:
+            s = slots[i]
+            if actions[i] >= RESET:
+                end_retrieval(s, w, p, _impression_key(s))
+                _write_candidates(s, outcomes[i])
+            if actions[i] != PASS:
+                encode(s, w, p, observations[i])
+            ended += s.ended
     return ended
 
 
@@ -297,7 +308,7 @@ def _mean_log_price(p):
     return total / 64
 
 
-@njit(cache=True, nogil=True)
+@entry_point
 def expected_response(
     slots,
     viewers,
@@ -318,15 +329,7 @@ def expected_response(
     reward components (watch, like, comment, gift, follow); then the sensationalism. Zeros for
     empty slots.
     """
-    w = WorldArrays(
-        borrowed(viewers),
-        borrowed(streamers),
-        borrowed(rooms),
-        borrowed(content),
-        borrowed(index_offset),
-        borrowed(index_share),
-        borrowed(index),
-    )
+    w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_share, index)
     p = parameters[0]
     price = _mean_log_price(p)
     for i in range(slots.shape[0]):

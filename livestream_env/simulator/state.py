@@ -71,7 +71,11 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
             ("affinity", "f4", (num_candidates,)),  # true
             ("highlight", "f4", (num_candidates,)),  # as availability.highlight
             ("room_start_s", "f8", (num_candidates,)),
-            # Entries of the index while they are checked, and what decides between two
+            # While candidates are retrieved: in which order slots are filled, how many are,
+            # entries of the index drawn for the others, what decides between entry and alias
+            ("order", "i4", (num_candidates,)),
+            ("num_found", "i8"),
+            ("num_drawn", "i8"),
             ("drawn", "i8", (num_candidates,)),
             ("drawn_remainder", "u4", (num_candidates,)),
         ],

@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.core import cgutils
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from livestream_env.simulator.state import PLAIN_PYTHON, kernel_array
+from livestream_env.simulator.state import kernel_array
 from livestream_env.world import AGE_RANGES, DEVICE_PRICES, World
 
 # Scales: a value at the scale maps to 1, beyond it is clipped.
@@ -43,31 +41,6 @@ class WorldArrays(NamedTuple):
     index_offset: Any
     index_share: Any
     index: Any
-
-
-if PLAIN_PYTHON:
-
-    def borrowed(array):  # type: ignore[no-untyped-def]
-        """The array."""
-        return array
-
-else:
-
-    @intrinsic
-    def borrowed(typing_context, array):  # type: ignore[no-untyped-def]
-        """The array without its reference count: who calls the kernel keeps it alive.
-
-        Each use of an array that is counted costs two atomic operations, and the world's arrays
-        are used a hundred times at every step.
-        """
-
-        def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            view = context.make_array(array)(context, builder, arguments[0])
-            view.meminfo = cgutils.get_null_value(view.meminfo.type)
-            view.parent = cgutils.get_null_value(view.parent.type)
-            return view._getvalue()
-
-        return array(array), codegen
 
 
 @functools.lru_cache(maxsize=4)
