@@ -170,7 +170,8 @@ class Simulation:
             outcomes = self._new_outcomes()
         if observations is None:
             observations = self.empty_observation()
-        self._advance(self.slots, np.where(mask, kernel.RESET, others), outcomes, observations)
+        actions = np.where(mask, kernel.RESET, others)
+        self._advance(self.slots, actions, outcomes, observations)
         return outcomes, observations
 
     def step(

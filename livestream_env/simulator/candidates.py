@@ -19,6 +19,7 @@ from livestream_env.simulator.availability import (
 )
 from livestream_env.simulator.compiling import inlined, prefetch
 from livestream_env.simulator.rng import CANDIDATES, below, mix, unit_32
+from livestream_env.simulator.state import SPARE_DRAWS
 from livestream_env.timetable import INDEX_STEP_S
 
 _ROUNDS = 4  # of draws, each for the slots that the one before left empty
@@ -110,14 +111,17 @@ def _draw(s, w, p, key, number):
     offset = w.index_offset[time_bin]
     if offset[0] == offset[offset.shape[0] - 1]:
         return
-    draws = num_candidates - s.num_found
-    of_category = max(0, p.category_quota - s.num_found)
-    s.num_drawn = draws
-    for i in range(draws):
-        bits = mix(key, CANDIDATES + 1 + number * num_candidates + i)
-        if i < of_category:
+    # A few more than needed, because some will not be live any more, or not new.
+    of_category = p.category_quota - s.num_found
+    s.num_of_category = of_category + SPARE_DRAWS if of_category > 0 else 0
+    popular = num_candidates - max(p.category_quota, s.num_found)
+    s.num_drawn = s.num_of_category + popular + SPARE_DRAWS
+    for i in range(s.num_drawn):
+        bits = mix(key, CANDIDATES + 1 + number * s.drawn.shape[0] + i)
+        category = -1
+        if i < s.num_of_category:
             category = _draw_category(s.category_share, bits)
-        else:
+        if category < 0 or offset[category] == offset[category + 1]:
             category = _draw_category(w.index_share[time_bin], bits)
         low = offset[category]
         place = (bits & _MASK_32) * np.uint64(offset[category + 1] - low)
@@ -141,7 +145,9 @@ def _check(s, w, p, until_s):
     """Fill slots with the entries drawn that are live and new."""
     bin_s = p.index_start_s + index_bin(w, p, s.time_s) * INDEX_STEP_S
     for i in range(s.num_drawn):
-        _add_entry(s, w, p, s.drawn[i], bin_s, until_s)
+        quota = p.category_quota if i < s.num_of_category else s.room.shape[0]
+        if s.num_found < quota:
+            _add_entry(s, w, p, s.drawn[i], bin_s, until_s)
 
 
 @inlined

@@ -12,15 +12,15 @@ from livestream_env.simulator.rng import mix, rough_normal
 from livestream_env.simulator.tables import COVER
 from livestream_env.world import DAY_S
 
-# Scales: a value at the scale maps to 1, beyond it is clipped.
-_LOG_ELAPSED_S = math.log1p(4 * 3600)
-_LOG_COUNT = math.log1p(200)
-_LOG_VISITS = math.log1p(50)
-LOG_WATCH_S = math.log1p(3600)
-_LOG_DAY_S = math.log1p(DAY_S)
-_LOG_GIFT = math.log1p(56_246)
+# Scales: a value at the scale maps to 1, beyond it is clipped. Those of logarithms are factors.
+_ELAPSED_S = np.float32(1.0 / math.log1p(4 * 3600))
+_COUNT = np.float32(1.0 / math.log1p(200))
+_VISITS = np.float32(1.0 / math.log1p(50))
+WATCH_S = np.float32(1.0 / math.log1p(3600))
+_DAY_S = np.float32(1.0 / math.log1p(DAY_S))
+_GIFT = np.float32(1.0 / math.log1p(56_246))
+_ROOM_S = np.float32(1.0 / math.log1p(12 * 3600))
 _AFFINITY = 4.0
-_LOG_ROOM_S = math.log1p(12 * 3600)
 _ENGAGEMENT = 2.0
 _SATISFACTION = 2.0
 _SATIATION = 4.0
@@ -63,8 +63,8 @@ def _clip(x):
 
 
 @inlined
-def _log_scaled(x, log_scale):
-    return min(np.float64(log1p_32(x)) / log_scale, 1.0)
+def _log_scaled(x, scale):
+    return min(log1p_32(x) * scale, _ONE)
 
 
 @inlined
@@ -79,10 +79,10 @@ def log_impression(s, response, cover, category):
         head[j] = 0.0
     if response.click:
         head[0] = 1.0
-        head[1] = _log_scaled(response.watch_s, LOG_WATCH_S)
+        head[1] = _log_scaled(response.watch_s, WATCH_S)
         head[2] = min(response.likes / _MOST_COUNTED, 1.0)
         head[3] = min(response.comments / _MOST_COUNTED, 1.0)
-        head[4] = _log_scaled(response.gift_value, _LOG_GIFT)
+        head[4] = _log_scaled(response.gift_value, _GIFT)
         head[5] = 1.0 if response.follow else 0.0
     head[6] = cover
     head[7 + category] = 1.0
@@ -94,14 +94,14 @@ def _encode_context(s, p, out):
     out[0] = math.sin(angle)
     out[1] = math.cos(angle)
     out[2] = 1.0 if p.one_visit else max(0.0, (s.end_s - s.time_s) / p.horizon_s)
-    out[3] = _log_scaled(s.time_s - s.visit_start_s, _LOG_ELAPSED_S)
-    out[4] = _log_scaled(s.visit_impression, _LOG_COUNT)
-    out[5] = _log_scaled(s.visit, _LOG_VISITS)
-    out[6] = _log_scaled(s.impression, _LOG_COUNT)
-    out[7] = _log_scaled(s.watch_s, _LOG_DAY_S)
+    out[3] = _log_scaled(s.time_s - s.visit_start_s, _ELAPSED_S)
+    out[4] = _log_scaled(s.visit_impression, _COUNT)
+    out[5] = _log_scaled(s.visit, _VISITS)
+    out[6] = _log_scaled(s.impression, _COUNT)
+    out[7] = _log_scaled(s.watch_s, _DAY_S)
     out[8] = (s.clicks + 1.0) / (s.impression + 4.0)  # a prior of one click in four
     for k in range(s.category_watch_s.shape[0]):
-        out[9 + k] = _log_scaled(s.category_watch_s[k], LOG_WATCH_S)
+        out[9 + k] = _log_scaled(s.category_watch_s[k], WATCH_S)
 
 
 @inlined
@@ -124,11 +124,11 @@ def _encode_candidates(s, w, p, category_watch, out):
         row[0] = 1.0
         row[1] = _clip(affinity / _AFFINITY)
         if known >= 0:
-            row[2] = _log_scaled(s.attached_watch_s[known], _LOG_DAY_S)
+            row[2] = _log_scaled(s.attached_watch_s[known], _DAY_S)
             row[3] = s.attached_followed[known]
         row[4] = j.cover
         row[5] = j.popularity
-        row[6] = _log_scaled(s.time_s - s.room_start_s[i], _LOG_ROOM_S)
+        row[6] = _log_scaled(s.time_s - s.room_start_s[i], _ROOM_S)
         row[7] = _clip(engagement / _ENGAGEMENT)
         row[8] = category_watch[j.category]
         row[9 + j.category] = 1.0
@@ -152,7 +152,7 @@ def _encode_hidden(s, w, p, out):
         row[1] = s.attachment[s.known[i]] if s.known[i] >= 0 else 0.0
         row[2] = s.highlight[i]
         row[3] = _clip(w.streamers[s.streamer[i]].quality / COVER)
-        row[4] = _log_scaled(w.rooms[s.room[i]].end_s - s.time_s, _LOG_ROOM_S)
+        row[4] = _log_scaled(w.rooms[s.room[i]].end_s - s.time_s, _ROOM_S)
 
 
 @inlined

@@ -260,8 +260,12 @@ def advance(
         block = range(first, min(first + _BLOCK, slots.shape[0]))
         for i in block:
             prefetch(slots, i + _BLOCK)
-            s, action, out = slots[i], actions[i], outcomes[i]
+            if actions[i] >= 0:
+                prefetch(w.rooms, slots[i].room[actions[i]])
+        for i in block:
+            s, action = slots[i], actions[i]
             if action >= RESET:
+                out = outcomes[i]
                 if action == RESET or s.ended:
                     event = _begin_episode(s, w, p)
                 else:
@@ -337,7 +341,8 @@ def expected_response(
         propensity = float(w.viewers[s.viewer].gift_propensity)
         for slot in range(s.room.shape[0]):
             row = out[i, slot]
-            row[:] = 0.0
+            for column in range(row.shape[0]):
+                row[column] = 0.0
             if s.room[slot] < 0:
                 continue
             a = appeal(s, w, p, slot)
@@ -350,5 +355,6 @@ def expected_response(
                 row[3] += _mean_counted(comment_mean(a, p, watch_s))
                 row[4] += gift_probability(a, p, propensity, watch_s) * price
                 row[5] += follow_probability(a, p, watch_s)
-            row[1:6] /= quantiles.shape[0]
+            for component in range(1, 6):
+                row[component] /= quantiles.shape[0]
             row[6] = a.sensationalism

@@ -21,6 +21,8 @@ from livestream_env.world import DAY_S, World
 
 MAX_ATTACHMENTS = 32  # streamers that a viewer remembers; the weakest gives way
 
+SPARE_DRAWS = 2  # draws of candidates beyond what is needed, per source
+
 HORIZONS = ("visit", "day", "week")
 DAY_START_S = 4 * 3600.0  # a viewer-day runs from 04:00, the quietest hour, to 04:00
 
@@ -75,9 +77,10 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
             # entries of the index drawn for the others, what decides between entry and alias
             ("order", "i4", (num_candidates,)),
             ("num_found", "i8"),
+            ("num_of_category", "i8"),
             ("num_drawn", "i8"),
-            ("drawn", "i8", (num_candidates,)),
-            ("drawn_remainder", "u4", (num_candidates,)),
+            ("drawn", "i8", (num_candidates + 2 * SPARE_DRAWS,)),
+            ("drawn_remainder", "u4", (num_candidates + 2 * SPARE_DRAWS,)),
         ],
         align=True,
     )
