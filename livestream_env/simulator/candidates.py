@@ -24,6 +24,8 @@ from livestream_env.timetable import INDEX_STEP_S
 
 _ROUNDS = 4  # of draws, each for the slots that the one before left empty
 _MARGIN_S = 1.0  # a candidate lasts at least this long beyond the browsing
+_QUALITY, _AFFINITY = np.float32(0.5), np.float32(1.0 / 1.2)
+_ZERO = np.float32(0.0)
 _S32, _MASK_32 = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
@@ -72,15 +74,13 @@ def prepare_categories(s, w, p):
 @inlined
 def _affinity(v, j):
     """Affinity of a viewer to a streamer: taste, embedding, quality; about standard normal."""
-    # Four sums, which the processor adds up side by side; float64, as NumPy would otherwise not.
-    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    a, b, c, d = _ZERO, _ZERO, _ZERO, _ZERO  # four sums, which the processor adds side by side
     for i in range(0, v.embedding.shape[0], 4):
-        a += np.float64(v.embedding[i]) * np.float64(j.embedding[i])
-        b += np.float64(v.embedding[i + 1]) * np.float64(j.embedding[i + 1])
-        c += np.float64(v.embedding[i + 2]) * np.float64(j.embedding[i + 2])
-        d += np.float64(v.embedding[i + 3]) * np.float64(j.embedding[i + 3])
-    dot = (a + c) + (b + d)
-    return (np.float64(v.taste[j.category]) + 0.5 * np.float64(j.quality) + dot) / 1.2
+        a += v.embedding[i] * j.embedding[i]
+        b += v.embedding[i + 1] * j.embedding[i + 1]
+        c += v.embedding[i + 2] * j.embedding[i + 2]
+        d += v.embedding[i + 3] * j.embedding[i + 3]
+    return (v.taste[j.category] + _QUALITY * j.quality + ((a + c) + (b + d))) * _AFFINITY
 
 
 @inlined

@@ -12,7 +12,7 @@ from livestream_env.simulator.rng import mix, rough_normal
 from livestream_env.simulator.tables import COVER
 from livestream_env.world import DAY_S
 
-# Scales: a value at the scale maps to 1, beyond it is clipped. Those of logarithms are factors.
+# Scales: a value at the scale maps to 1, beyond it is clipped. Those in float32 are factors.
 _ELAPSED_S = np.float32(1.0 / math.log1p(4 * 3600))
 _COUNT = np.float32(1.0 / math.log1p(200))
 _VISITS = np.float32(1.0 / math.log1p(50))
@@ -20,8 +20,9 @@ WATCH_S = np.float32(1.0 / math.log1p(3600))
 _DAY_S = np.float32(1.0 / math.log1p(DAY_S))
 _GIFT = np.float32(1.0 / math.log1p(56_246))
 _ROOM_S = np.float32(1.0 / math.log1p(12 * 3600))
-_AFFINITY = 4.0
-_ENGAGEMENT = 2.0
+_AFFINITY = np.float32(1.0 / 4.0)
+_ENGAGEMENT = np.float32(1.0 / 2.0)
+_CELLS = 2**21  # more than a room has half minutes
 _SATISFACTION = 2.0
 _SATIATION = 4.0
 _MOST_COUNTED = 3.0
@@ -59,7 +60,7 @@ def log1p_32(x):
 
 @inlined
 def _clip(x):
-    return min(max(x, -1.0), 1.0)
+    return min(max(np.float32(x), -_ONE), _ONE)
 
 
 @inlined
@@ -107,6 +108,9 @@ def _encode_context(s, p, out):
 @inlined
 def _encode_candidates(s, w, p, category_watch, out):
     width = 9 + s.category_watch_s.shape[0]
+    affinity_std = np.float32(p.affinity_estimate_std)
+    engagement_std = np.float32(p.engagement_noise_std)
+    share = np.float32(p.highlight_share)
     for i in range(s.room.shape[0] * width):
         out[i] = 0.0
     for i in range(s.room.shape[0]):
@@ -116,20 +120,20 @@ def _encode_candidates(s, w, p, category_watch, out):
         j = w.streamers[s.streamer[i]]
         # Errors belong to the pair, and to the room's moment: asking twice gives no new answer.
         pair = mix(_AFFINITY_KEY, s.viewer * w.streamers.shape[0] + s.streamer[i])
-        moment = mix(mix(_ENGAGEMENT_KEY, s.room[i]), cell_at(s.room_start_s[i], s.time_s))
-        affinity = s.affinity[i] + p.affinity_estimate_std * rough_normal(pair)
-        engagement = s.highlight[i] - p.highlight_share
-        engagement += p.engagement_noise_std * rough_normal(moment)
+        cell = cell_at(s.room_start_s[i], s.time_s)
+        moment = mix(_ENGAGEMENT_KEY, s.room[i] * _CELLS + cell)
+        affinity = s.affinity[i] + affinity_std * rough_normal(pair)
+        engagement = s.highlight[i] - share + engagement_std * rough_normal(moment)
         known = s.known[i]
         row[0] = 1.0
-        row[1] = _clip(affinity / _AFFINITY)
+        row[1] = _clip(affinity * _AFFINITY)
         if known >= 0:
             row[2] = _log_scaled(s.attached_watch_s[known], _DAY_S)
             row[3] = s.attached_followed[known]
         row[4] = j.cover
         row[5] = j.popularity
         row[6] = _log_scaled(s.time_s - s.room_start_s[i], _ROOM_S)
-        row[7] = _clip(engagement / _ENGAGEMENT)
+        row[7] = _clip(engagement * _ENGAGEMENT)
         row[8] = category_watch[j.category]
         row[9 + j.category] = 1.0
 
@@ -148,7 +152,7 @@ def _encode_hidden(s, w, p, out):
         if s.room[i] < 0:
             continue
         row = rows[i * 5 : (i + 1) * 5]
-        row[0] = _clip(s.affinity[i] / _AFFINITY)
+        row[0] = _clip(s.affinity[i] * _AFFINITY)
         row[1] = s.attachment[s.known[i]] if s.known[i] >= 0 else 0.0
         row[2] = s.highlight[i]
         row[3] = _clip(w.streamers[s.streamer[i]].quality / COVER)

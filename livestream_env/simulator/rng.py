@@ -34,7 +34,8 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S12 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(12)
 _MASK_16, _S16, _S32, _S48 = np.uint64(0xFFFF), np.uint64(16), np.uint64(32), np.uint64(48)
 _S40 = np.uint64(40)
-_ROOT_3 = 1.7320508075688772
+_ROUGH_LIMIT = np.float32(2.0 * math.sqrt(3.0))
+_ROUGH_STEP = np.float32(math.sqrt(3.0) / 65535.0)
 _TO_UNIT = 1.0 / 4503599627370496.0  # 2**-52
 _POISSON_EXACT = 100.0  # beyond this mean, counts are rounded normal numbers
 
@@ -116,14 +117,14 @@ def normal(key, counter):
 
 @njit(cache=True, nogil=True)
 def rough_normal(bits):
-    """Nearly normal from 64 bits: the sum of four 16-bit uniforms; |value| < 3.47, variance 1."""
+    """Nearly normal float32 from 64 bits: the sum of four uniforms; |value| < 3.47, variance 1."""
     total = (
         (bits & _MASK_16)
         + ((bits >> _S16) & _MASK_16)
         + ((bits >> _S32) & _MASK_16)
         + (bits >> _S48)
     )
-    return np.float64(np.int64(total)) * (_ROOT_3 / 65535.0) - 2.0 * _ROOT_3
+    return np.float32(np.int64(total)) * _ROUGH_STEP - _ROUGH_LIMIT
 
 
 @njit(cache=True, nogil=True)
