@@ -16,7 +16,7 @@ export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv compare test test-slow lint format clean
+.PHONY: help venv compare sample-log test test-slow lint format clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -29,11 +29,16 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	@# Progress bars for people, silence for logs.
 	[ -t 1 ] && quiet= || quiet=-q; PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install \
-		--disable-pip-version-check --no-input $$quiet $(PIP_FLAGS) -e ".[agents,sb3,render,dev]"
+		--disable-pip-version-check --no-input $$quiet $(PIP_FLAGS) -e ".[agents,logs,sb3,render,dev]"
 	@touch $@
 
 compare: $(STAMP)  ## Train and compare the agents, write results/compare
 	$(BIN)/python -m scripts.compare $(ARGS)
+
+sample-log: $(STAMP)  ## Simulate data/sample_log anew
+	$(BIN)/python -m scripts.simulate_logs --viewers 200 --days 7 --seed 0 \
+		--out data/sample_log --overwrite \
+		--env-kwargs '{"config": {"num_viewers": 200, "num_streamers": 200, "days": 7}}'
 
 lint: $(STAMP)  ## Style and types
 	$(BIN)/ruff check .

@@ -7,16 +7,28 @@ it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit
 from tqdm import tqdm
+
+from livestream_env.behaviour import LoggingPolicy
 
 from .evaluation import step_info
 from .policy import Callback
 from .vector import make_training_env
+
+__all__ = [
+    "LinUCB",
+    "LoggingPolicy",
+    "MaxCTRPolicy",
+    "PopularityPolicy",
+    "RandomPolicy",
+    "ScoringPolicy",
+    "fit_logistic",
+]
 
 
 class ScoringPolicy(ABC):
@@ -73,6 +85,12 @@ class RandomPolicy(ScoringPolicy):
         """Independent uniform numbers."""
         return self.rng.random((len(observation), self.layout.num_candidates))
 
+    def propensities(self, observation: np.ndarray) -> np.ndarray:
+        """The probability of showing each candidate: (B, D) to (B, N), rows sum to 1."""
+        valid = self.layout.action_mask(observation).astype(np.float64)
+        valid[~valid.any(axis=1)] = 1.0  # no candidate at all: any slot does, all are empty
+        return np.asarray(valid / valid.sum(axis=1, keepdims=True))
+
 
 class PopularityPolicy(ScoringPolicy):
     """Shows the room with the most viewers."""
@@ -80,40 +98,6 @@ class PopularityPolicy(ScoringPolicy):
     def scores(self, observation: np.ndarray, deterministic: bool) -> np.ndarray:
         """The observed number of viewers."""
         return np.asarray(self.layout.candidate(observation, "viewers"))
-
-
-class LoggingPolicy(ScoringPolicy):
-    """The behaviour policy that produces logs: a noisy ranking by relevance, as in production.
-
-    A softmax over relevance, so that every candidate has a known positive propensity. It is
-    stochastic by nature: ``deterministic`` does not change it.
-    """
-
-    RELEVANCE: ClassVar[dict[str, float]] = {
-        "affinity": 3.6,
-        "past_watch": 1.5,
-        "viewers": 1.0,
-    }
-    TEMPERATURE = 1.0
-
-    def _logits(self, observation: np.ndarray) -> np.ndarray:
-        relevance = sum(
-            weight * self.layout.candidate(observation, name).astype(np.float64)
-            for name, weight in self.RELEVANCE.items()
-        )
-        return np.where(self.layout.action_mask(observation), relevance / self.TEMPERATURE, -np.inf)
-
-    def propensities(self, observation: np.ndarray) -> np.ndarray:
-        """The probability of showing each candidate: (B, D) to (B, N), rows sum to 1."""
-        logits = self._logits(observation)
-        # No candidate at all: any slot does, all are empty.
-        logits[np.isneginf(logits).all(axis=1)] = 0.0
-        return np.asarray(softmax(logits, axis=1))
-
-    def scores(self, observation: np.ndarray, deterministic: bool) -> np.ndarray:
-        """Gumbel-max: the highest of the perturbed logits is a draw from the softmax."""
-        logits = self._logits(observation)
-        return logits + self.rng.gumbel(size=logits.shape)
 
 
 class MaxCTRPolicy(ScoringPolicy):

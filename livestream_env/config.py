@@ -58,6 +58,12 @@ class _Parameters:
         """The names of the parameters of this group."""
         return tuple(spec.name for spec in dataclasses.fields(cls))  # type: ignore[arg-type]
 
+    @classmethod
+    def bounds(cls) -> dict[str, tuple[float, float]]:
+        """Name → lowest and highest valid value."""
+        specs = dataclasses.fields(cls)  # type: ignore[arg-type]
+        return {spec.name: (spec.metadata["low"], spec.metadata["high"]) for spec in specs}
+
     def replace(self, values: Mapping[str, Any]) -> Self:
         """A copy with ``values`` changed; unknown names raise ``ValueError``."""
         check_names(values, self.names())

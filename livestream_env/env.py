@@ -85,7 +85,9 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
 
     ## Starting State
     A viewer, a day and the moment of her first visit, drawn so that viewers appear as often as
-    they are active. She already knows some streamers.
+    they are active. She already knows some streamers. ``reset(options={"viewer": 7, "day": 0})``
+    plays that viewer (row of ``world.viewers``) from that day on; either may be given alone. Then
+    only the rest is drawn, still given that she visits within the horizon.
 
     ## Episode End
     ``terminated`` when the horizon is over (time of day and time left are observed), for the
@@ -104,7 +106,8 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
     Args:
         world: ``"default"`` (synthetic), the path of a world's ``.npz``, or a :class:`World`.
         world_seed: of the synthetic world.
-        horizon: ``"day"``, ``"visit"`` or ``"week"``; set by the registered ids.
+        horizon: ``"day"``, ``"visit"`` or ``"week"``, set by the registered ids; or a number of
+            days, at most those of the world (a long one wants a larger ``max_episode_steps``).
         num_candidates: N, rooms offered at an impression.
         history_length: H, impressions in the observation.
         reward_weights: component → weight; those not named keep their default.
@@ -131,7 +134,7 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
         *,
         world: str | os.PathLike[str] | World = "default",
         world_seed: int = 0,
-        horizon: str = "day",
+        horizon: str | int = "day",
         num_candidates: int = 10,
         history_length: int = 8,
         reward_weights: Mapping[str, float] | None = None,
@@ -185,11 +188,20 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin the next episode; with ``seed``, the first episode of that seed."""
+        """Begin the next episode; with ``seed``, the first episode of that seed.
+
+        Args:
+            seed: of this and the episodes to come.
+            options: ``"viewer"`` and ``"day"``, integers: whom to play and from which day on.
+
+        Raises:
+            ValueError: there is no such viewer, or her episode would not fit into the world's days.
+        """
+        starts = self.simulation.starts(options, self._everyone)
         super().reset(seed=seed)
         if seed is not None or self.simulation.slots["episode"][0] < 0:
             self.simulation.seed(0, self.np_random)
-        outcomes, observations = self.simulation.reset(self._everyone)
+        outcomes, observations = self.simulation.reset(self._everyone, starts)
         if self._renderer is not None:
             self._renderer.after_reset()
         return self.simulation.shaped(observations[0]), self.simulation.info(outcomes.item())
@@ -217,12 +229,12 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
             self._renderer.before_step()
         self._action[0] = slot
         self._action[0] = slot
-        outcomes, observations, _ = self.simulation.step(self._action)
+        outcomes, observations = self.simulation.step(self._action)
         if self._renderer is not None:
             self._renderer.after_step(self._action, outcomes)
         outcome = outcomes.item()  # field by field would take five times as long
         info = self.simulation.info(outcome)
-        return self.simulation.shaped(observations[0]), outcome[-3], outcome[-2], False, info
+        return self.simulation.shaped(observations[0]), outcome[-2], outcome[-1], False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which slots hold a room, bool (N,): what MaskablePPO asks for."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,3 +33,33 @@ def write_text(path: str | Path, text: str) -> None:
     """Write a text file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str], replaces: Collection[str] = ()) -> Iterator[Path]:
+    """A temporary folder beside ``path``, which takes its place when the block ends without error.
+
+    Args:
+        path: must not exist or be an empty folder.
+        replaces: names of files that it may hold all the same; they go.
+
+    Raises:
+        FileExistsError: ``path`` is a file, or holds something else.
+    """
+    path = Path(path).resolve()
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"{path} is a file, not a folder")
+    held = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
+    if foreign := [name for name in held if name not in replaces]:
+        raise FileExistsError(f"{path} is not empty: it holds {', '.join(foreign[:5])}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    try:
+        made = temporary / "new"
+        made.mkdir()
+        yield made
+        if path.exists():
+            path.replace(temporary / "old")
+        made.replace(path)
+    finally:
+        shutil.rmtree(temporary)

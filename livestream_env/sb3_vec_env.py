@@ -58,14 +58,11 @@ class LiveStreamRecVecEnv(VecEnv):
         for key in self.info_keys:
             for one, value in zip(infos, outcomes[key], strict=True):
                 one[key] = value
-        if played.ended is None:
-            done = np.zeros(self.num_envs, np.bool_)
-        else:
-            done = played.ended
-            for i, last in zip(np.flatnonzero(done).tolist(), played.last, strict=True):
-                truncated = outcomes["truncated"][i] and not outcomes["terminated"][i]
-                infos[i]["terminal_observation"] = self.env.simulation.shaped(last)
-                infos[i]["TimeLimit.truncated"] = bool(truncated)
+        done = outcomes["terminated"] | played.truncated
+        for i, last in zip(np.flatnonzero(done).tolist(), played.last, strict=True):
+            truncated = played.truncated[i] and not outcomes["terminated"][i]
+            infos[i]["terminal_observation"] = self.env.simulation.shaped(last)
+            infos[i]["TimeLimit.truncated"] = bool(truncated)
         observations = self.env.simulation.shaped(played.observations)
         return observations, outcomes["reward"].astype(np.float32), done, infos
 

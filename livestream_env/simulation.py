@@ -28,7 +28,7 @@ from livestream_env.simulator.state import (
     parameter_record,
     slot_dtype,
 )
-from livestream_env.simulator.tables import world_arrays
+from livestream_env.simulator.tables import WorldArrays, world_arrays
 from livestream_env.world import World
 
 OBSERVATIONS = ("flat", "dict")
@@ -42,6 +42,8 @@ _INFO_MASKS = tuple(f"_{name}" for name in INFO_KEYS)
 # Expectations over a watch time are sums over 32 equally likely quantiles.
 _QUANTILES = np.array([normal_quantile((i + 0.5) / 32) for i in range(32)])
 
+# Viewer and day per slot (N,), -1 where they are to be drawn.
+Starts = tuple[NDArray[np.int64], NDArray[np.int64]]
 Observation = NDArray[np.float32] | dict[str, NDArray[np.float32]]
 
 
@@ -61,7 +63,7 @@ class Simulation:
         *,
         world: str | os.PathLike[str] | World,
         world_seed: int,
-        horizon: str,
+        horizon: str | int,
         num_candidates: int,
         history_length: int,
         reward_weights: Mapping[str, float] | None,
@@ -74,9 +76,8 @@ class Simulation:
         highlights: bool,
         availability: bool,
         config: Mapping[str, float] | None,
-        max_episode_steps: int | None = None,
     ) -> None:
-        check_choice("horizon", horizon, HORIZONS)
+        days = _horizon_days(horizon)
         check_choice("watch", watch, WATCH_FORMS)
         check_choice("observation", observation, OBSERVATIONS)
         check_choice("observe", observe, OBSERVE)
@@ -102,8 +103,10 @@ class Simulation:
                 f"num_candidates must be at most {len(self.world.streamers)}, the world's number "
                 f"of streamers (each has at most one live room), got {num_candidates}"
             )
-        if horizon == "week" and self.world.days < 7:
-            raise ValueError(f"horizon='week' needs a world of 7 days, this has {self.world.days}")
+        if days > self.world.days:
+            raise ValueError(
+                f"horizon={horizon!r} needs a world of {days} days, this has {self.world.days}"
+            )
 
         categories = self.world.num_categories
         self.num_slots = int(num_slots)
@@ -124,15 +127,24 @@ class Simulation:
             int(num_candidates),
             observe == "full",
         )
-        if max_episode_steps is not None:
-            self._parameters["max_steps"] = max_episode_steps
         self._world = world_arrays(self.world)
         self._outcome_dtype = outcome_dtype(int(num_candidates))
         self.slots = np.zeros(
             num_slots, slot_dtype(categories, int(num_candidates), int(history_length))
         )
-        self.slots["episode"] = -1
+        self.slots["episode"] = self.slots["next_viewer"] = self.slots["next_day"] = -1
+        self._first_days = self.world.days - days + 1
         self._begun = False  # whether every slot is known to have an episode
+
+    @property
+    def bytes_per_slot(self) -> int:
+        """Memory that a slot takes, and what a step returns of it beside the observation."""
+        return int(self.slots.itemsize + self._outcome_dtype.itemsize)
+
+    @property
+    def kernel_arguments(self) -> tuple[WorldArrays, NDArray[Any]]:
+        """The world's arrays and the parameters, as compiled functions take them."""
+        return self._world, self._parameters
 
     # Moving the state
 
@@ -149,46 +161,71 @@ class Simulation:
         self.slots["episode"][slot] = -1
         self._begun = False
 
-    def reset(
-        self,
-        mask: NDArray[np.bool_],
-        outcomes: NDArray[Any] | None = None,
-        observations: NDArray[np.float32] | None = None,
-    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        """Begin an episode in each slot of ``mask`` (N,).
+    def starts(self, options: Mapping[str, Any] | None, mask: NDArray[np.bool_]) -> Starts | None:
+        """The viewers and days that ``options["viewer"]`` and ``["day"]`` name for ``mask`` (N,).
 
-        Args:
-            mask: which slots.
-            outcomes: (N,), written where ``mask`` is true; zeros elsewhere if not given.
-            observations: (N, D), of a moment ago: likewise; complete if not given.
+        Raises:
+            ValueError: a slot of ``mask`` cannot play such a viewer or day.
+        """
+        if not options:
+            return None
+        viewers = self._chosen("viewer", options.get("viewer"), len(self.world.viewers), mask)
+        return viewers, self._chosen("day", options.get("day"), self._first_days, mask)
+
+    def _chosen(
+        self, name: str, value: Any, count: int, mask: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        if value is None:
+            return np.full(self.num_slots, -1)
+        given = np.asarray(value)
+        if given.dtype.kind in "iu" and given.shape in ((), (self.num_slots,)):
+            chosen = np.broadcast_to(given, self.num_slots)
+            if ((chosen[mask] >= 0) & (chosen[mask] < count)).all():
+                return np.where(mask, chosen, -1).astype(np.int64)
+        shape = "" if self.num_slots == 1 else f", or {self.num_slots} of them"
+        raise ValueError(
+            f"options[{name!r}] must be an integer in [0, {count - 1}]{shape}, got {value!r}"
+        )
+
+    def reset(
+        self, mask: NDArray[np.bool_], starts: Starts | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Begin an episode in each slot of ``mask`` (N,); what ``starts`` does not name is drawn.
 
         Returns:
-            Outcomes and observations.
+            Outcomes (N,), zeros for the other slots, and flat observations (N, D) of all slots.
         """
-        others = kernel.LOOK if observations is None else kernel.PASS
-        if outcomes is None:
-            outcomes = self._new_outcomes()
-        if observations is None:
-            observations = self.empty_observation()
-        actions = np.where(mask, kernel.RESET, others)
+        if starts is not None:
+            self.slots["next_viewer"], self.slots["next_day"] = starts
+        outcomes, observations = self._new_outcomes(), self.empty_observation()
+        actions = np.where(mask, kernel.RESET, kernel.LOOK)
         self._advance(self.slots, actions, outcomes, observations)
         return outcomes, observations
 
+    def go_on(
+        self,
+        ended: NDArray[np.bool_],
+        outcomes: NDArray[Any],
+        observations: NDArray[np.float32],
+    ) -> None:
+        """Begin an episode in each slot of ``ended`` (N,), over the results of a step."""
+        actions = np.where(ended, kernel.RESET, kernel.PASS)
+        self._advance(self.slots, actions, outcomes, observations)
+
     def step(
         self, actions: NDArray[np.int64], out: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[Any], NDArray[np.float32], int]:
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Play ``actions`` (N,); slots that have ended begin their next episode instead.
 
         Returns:
-            Outcomes (N,), flat observations (N, D), which are ``out`` if given, and how many
-            slots have ended; -1 if an action is out of range, and then nothing was done.
+            Outcomes (N,) and flat observations (N, D), which are ``out`` if given.
         """
         if not self._begun:
             self.require_reset("step()")
         outcomes = self._new_outcomes()
         observations = self.empty_observation() if out is None else out
-        ended = self._advance(self.slots, actions, outcomes, observations, lowest=0)
-        return outcomes, observations, ended
+        self._advance(self.slots, actions, outcomes, observations)
+        return outcomes, observations
 
     def observe(
         self, out: NDArray[np.float32] | None = None, slots: NDArray[Any] | None = None
@@ -223,13 +260,10 @@ class Simulation:
         actions: NDArray[np.int64],
         outcomes: NDArray[Any],
         observations: NDArray[np.float32],
-        lowest: int = kernel.LOOK,
-    ) -> int:
+    ) -> None:
         if PLAIN_PYTHON:
             slots, outcomes = kernel_array(slots), kernel_array(outcomes)
-        return kernel.advance(
-            slots, actions, lowest, *self._world, self._parameters, outcomes, observations
-        )
+        kernel.advance(slots, actions, *self._world, self._parameters, outcomes, observations)
 
     def empty_observation(self, num_slots: int | None = None) -> NDArray[np.float32]:
         """Room for the flat observations of all slots, or of ``num_slots``."""
@@ -327,6 +361,19 @@ class Simulation:
             infos[name] = outcomes[name]
         infos["reward_components"] = components
         return infos
+
+
+def _horizon_days(horizon: object) -> int:
+    """Days that an episode takes, or, for one visit, on which it begins."""
+    if isinstance(horizon, str) and horizon in HORIZONS:
+        return HORIZONS[horizon]
+    whole = isinstance(horizon, numbers.Integral) and not isinstance(horizon, bool)
+    if not whole or int(horizon) < 1:  # type: ignore[call-overload]
+        raise ValueError(
+            f"horizon must be one of {', '.join(map(repr, HORIZONS))}, or a number of days of at "
+            f"least 1, got {horizon!r}"
+        )
+    return int(horizon)  # type: ignore[call-overload]
 
 
 def check_choice(name: str, value: object, valid: tuple[str, ...]) -> None:

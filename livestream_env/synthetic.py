@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from livestream_env.config import HOURLY_ACTIVITY, WorldConfig
-from livestream_env.timetable import CONTENT_STEP_S
+from livestream_env.room_index import CONTENT_STEP_S
 from livestream_env.world import (
     AGE_RANGES,
     DAY_S,
@@ -30,7 +30,7 @@ def synthetic_world(config: WorldConfig, seed: int) -> World:
     taste_rng, streamer_rng, room_rng, content_rng = np.random.default_rng(seed).spawn(4)
     streamers = _draw_streamers(config, streamer_rng)
     rooms = _draw_rooms(config, streamers, room_rng)
-    content = _draw_content(rooms, config.highlight_share, config.highlight_mean_s, content_rng)
+    content = draw_content(rooms, config.highlight_share, config.highlight_mean_s, content_rng)
     return World(
         viewers=_draw_viewers(config, streamers, taste_rng),
         streamers=streamers,
@@ -163,11 +163,11 @@ def _draw_rooms(
     _serialise(streamer, start, length, 600.0)
     rooms = np.zeros(len(start), ROOM_DTYPE)
     rooms["streamer"], rooms["start_s"], rooms["end_s"] = streamer, start, start + length
-    _assign_rooms(rooms, streamers)
+    place_rooms(rooms, streamers)
     return rooms
 
 
-def _assign_rooms(rooms: NDArray[Any], streamers: NDArray[Any]) -> None:
+def place_rooms(rooms: NDArray[Any], streamers: NDArray[Any]) -> None:
     """Fill in where each streamer's rooms are, and each room's content bits."""
     bounds = np.searchsorted(rooms["streamer"], np.arange(len(streamers) + 1))
     streamers["first_room"], streamers["num_rooms"] = bounds[:-1], np.diff(bounds)
@@ -175,7 +175,7 @@ def _assign_rooms(rooms: NDArray[Any], streamers: NDArray[Any]) -> None:
     rooms["content"] = np.concatenate([[0], np.cumsum(cells)[:-1]])
 
 
-def _draw_content(
+def draw_content(
     rooms: NDArray[Any], share: float, mean_s: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Two-state Markov chain per room: highlights of mean ``mean_s``, a ``share`` of the time."""
@@ -197,18 +197,21 @@ def always_live(world: World) -> World:
     rooms["streamer"] = np.arange(len(streamers))
     rooms["start_s"] = -DAY_S
     rooms["end_s"] = (world.days + 2) * DAY_S
-    _assign_rooms(rooms, streamers)
+    place_rooms(rooms, streamers)
     config = world.recipe[0] if world.recipe else WorldConfig()
     rng = np.random.default_rng([world.recipe[1] if world.recipe else 0, 1])
     return World(
         viewers=world.viewers,
         streamers=streamers,
         rooms=rooms,
-        content=_draw_content(rooms, world.highlight_share, config.highlight_mean_s, rng),
+        content=draw_content(rooms, world.highlight_share, config.highlight_mean_s, rng),
         hourly_activity=world.hourly_activity,
         days=world.days,
         simulator=world.simulator,
         highlight_share=world.highlight_share,
+        category_names=world.category_names,
+        viewer_ids=world.viewer_ids,
+        streamer_ids=world.streamer_ids,
     )
 
 

@@ -30,16 +30,18 @@ class Played(NamedTuple):
     Attributes:
         observations: (N, D), of new episodes where "SameStep" began one.
         outcomes: (N,) of the actions.
+        truncated: (N,) bool, whether the time limit is reached.
         now: (N,) outcomes as of ``observations``: those of the reset where an episode began.
-        ended: (N,) bool, where "SameStep" began a new episode; None if nowhere.
-        last: (ended, D), the last observations of the episodes that ended.
+        ended: (N,) bool, where "SameStep" began an episode; (0,) if nowhere.
+        last: (episodes ended, D), their last observations.
     """
 
     observations: NDArray[np.float32]
     outcomes: NDArray[Any]
+    truncated: NDArray[np.bool_]
     now: NDArray[Any]
-    ended: NDArray[np.bool_] | None
-    last: NDArray[np.float32] | None
+    ended: NDArray[np.bool_]
+    last: NDArray[np.float32]
 
 
 class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
@@ -68,7 +70,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         *,
         world: str | os.PathLike[str] | World = "default",
         world_seed: int = 0,
-        horizon: str = "day",
+        horizon: str | int = "day",
         num_candidates: int = 10,
         history_length: int = 8,
         reward_weights: Mapping[str, float] | None = None,
@@ -113,9 +115,10 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             highlights=highlights,
             availability=availability,
             config=config,
-            max_episode_steps=max_episode_steps,
         )
         self.num_envs = int(num_envs)
+        self._limit = max_episode_steps
+        self._num_candidates = self.simulation.layout.num_candidates
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
         self.single_observation_space = self.simulation.observation_space()
@@ -145,9 +148,15 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
 
         Args:
             seed: slot i gets ``seed + i``; or a sequence with a seed or None per slot.
-            options: ``{"reset_mask": bool array (num_envs,)}``; its info covers those slots only.
+            options: ``"reset_mask"``, a bool array (num_envs,): the slots to reset, and info covers
+                those only. ``"viewer"`` and ``"day"``, integers or arrays (num_envs,): what these
+                slots play, as in the single env; the next episodes are drawn as usual.
+
+        Raises:
+            ValueError: an option is of the wrong type, shape or range.
         """
         mask = self._reset_mask(options)
+        starts = self.simulation.starts(options, mask)
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
             seed = [int(seed) + i for i in range(self.num_envs)]
@@ -161,7 +170,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
                 self.simulation.seed(i, seeding.np_random(one)[0])
             elif unseeded[i]:
                 self.simulation.seed(i, self.np_random)
-        outcomes = self.simulation.reset(mask)[0]
+        outcomes = self.simulation.reset(mask, starts)[0]
         if self._renderer is not None:
             self._renderer.after_reset()
         observations = self.simulation.observe(self._buffer)
@@ -197,19 +206,20 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         """
         played = self.play(actions, out)
         infos: dict[str, Any] = {}
-        if played.ended is not None:
+        if len(played.ended):
             infos = self._final_infos(played)
         infos |= self.simulation.infos(played.now, np.ones(self.num_envs, np.bool_))
         return (
             self.simulation.shaped(played.observations),
             played.outcomes["reward"].copy(),
             played.outcomes["terminated"].copy(),
-            played.outcomes["truncated"].copy(),
+            played.truncated,
             infos,
         )
 
     def play(self, actions: NDArray[np.int64], out: NDArray[np.float32] | None = None) -> Played:
         """:meth:`step`, but for the form of what it returns."""
+        checked = self.check_actions(actions)
         if out is None:
             out = self._buffer
         else:
@@ -220,26 +230,35 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             raise ResetNeeded(f"slots {waiting.tolist()} have ended: reset them before step()")
         if self._renderer is not None:
             self._renderer.before_step()
+        outcomes, observations = simulation.step(checked, out)
+        if self._renderer is not None:
+            self._renderer.after_step(checked, outcomes)
+        slots = simulation.slots
+        truncated = np.zeros(self.num_envs, np.bool_)
+        if self._limit is not None:
+            truncated = slots["impression"] >= self._limit
+            slots["ended"] |= truncated
+        ended, last, now = np.zeros(0, np.bool_), observations[:0], outcomes
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and np.count_nonzero(slots["ended"]):
+            ended = slots["ended"].copy()
+            last, now = observations[ended], simulation.copied(outcomes)
+            simulation.go_on(ended, now, observations)
+        return Played(observations, outcomes, truncated, now, ended, last)
+
+    def check_actions(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The actions as :meth:`step` takes them, or ``ValueError``."""
         array = np.asarray(actions)
-        if array.dtype.kind in "iu" and array.shape == (self.num_envs,):
-            array = np.ascontiguousarray(array, np.int64)
-            outcomes, observations, num_ended = simulation.step(array, out)
-        else:
-            num_ended = -1
-        if num_ended < 0:
+        if (
+            array.dtype.kind not in "iu"
+            or array.shape != (self.num_envs,)
+            or array.min() < 0
+            or array.max() >= self._num_candidates
+        ):
             raise ValueError(
-                f"actions must be {self.num_envs} integers in [0, {self.layout.num_candidates}), "
+                f"actions must be {self.num_envs} integers in [0, {self._num_candidates}), "
                 f"got {actions!r}"
             )
-        if self._renderer is not None:
-            self._renderer.after_step(array, outcomes)
-        if self.autoreset_mode != AutoresetMode.SAME_STEP or not num_ended:
-            return Played(observations, outcomes, outcomes, None, None)
-        ended = simulation.slots["ended"].copy()
-        last = observations[ended]
-        now = simulation.copied(outcomes)
-        simulation.reset(ended, now, observations)
-        return Played(observations, outcomes, now, ended, last)
+        return np.ascontiguousarray(array, dtype=np.int64)
 
     def _final_infos(self, played: Played) -> dict[str, Any]:
         """Last observations and infos of the slots that ended, in Gymnasium's form."""

@@ -12,14 +12,17 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.files import atomic_path
-from livestream_env.timetable import CONTENT_STEP_S, INDEX_STEP_S, availability_index
+from livestream_env.room_index import CONTENT_STEP_S, INDEX_STEP_S, availability_index
+
+if TYPE_CHECKING:
+    from livestream_env.logs import Logs
 
 DAY_S = 86_400.0
 INITIAL_ATTACHMENTS = 12  # most streamers that a viewer knows at the start of an episode
@@ -30,7 +33,7 @@ AGE_RANGES = ("0-11", "12-17", "18-23", "24-30", "31-40", "41-49", "50+")
 GENDERS = ("F", "M", "unknown")
 DEVICE_PRICES = ("0-1000", "1000-2000", "2000-3000", "3000-5000", "5000+")
 
-FORMAT = 1  # of the .npz
+FORMAT = 2  # of the .npz
 
 
 def viewer_dtype(num_categories: int, embedding_dim: int) -> np.dtype[Any]:
@@ -85,6 +88,10 @@ ROOM_DTYPE = np.dtype(
 )
 
 
+def _no_ids() -> NDArray[np.int64]:
+    return np.empty(0, np.int64)
+
+
 @dataclass(frozen=True)
 class World:
     """Viewers, streamers, rooms and an index of what is live when.
@@ -102,6 +109,10 @@ class World:
         days: episodes may be played on days ``0 .. days - 1``.
         simulator: the default parameters of the response.
         highlight_share: long-run share of highlights.
+        category_names: (K,) names of the categories; ``"category_0"`` ... by default.
+        viewer_ids: (V,) int64 ids in the logs that a world was learnt from; row numbers by default.
+        streamer_ids: (S,) int64, the same.
+        room_ids: (R,) int64, the same.
         index_offset: (bins, K + 1) where each category's rooms start in ``index``; bin 0 starts
             at ``index_start_s``.
         index_share: (bins, K) running sum of the categories' shares of the bin's popularity.
@@ -119,13 +130,23 @@ class World:
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
     highlight_share: float = 0.3
     recipe: tuple[WorldConfig, int] | None = None
+    category_names: tuple[str, ...] = ()
+    viewer_ids: NDArray[np.int64] = field(default_factory=_no_ids, repr=False)
+    streamer_ids: NDArray[np.int64] = field(default_factory=_no_ids, repr=False)
+    room_ids: NDArray[np.int64] = field(default_factory=_no_ids, repr=False)
     index_offset: NDArray[np.int32] = field(init=False, repr=False)
     index_share: NDArray[np.float32] = field(init=False, repr=False)
     index: NDArray[Any] = field(init=False, repr=False)
     index_start_s: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Check the arrays, then build the availability index."""
+        """Name what has no name, check the arrays, then build the availability index."""
+        for name, table in (("viewer", "viewers"), ("streamer", "streamers"), ("room", "rooms")):
+            if not len(getattr(self, f"{name}_ids")):
+                object.__setattr__(self, f"{name}_ids", np.arange(len(getattr(self, table))))
+        if not self.category_names and "taste" in (self.viewers.dtype.names or ()):
+            names = tuple(f"category_{k}" for k in range(self.num_categories))
+            object.__setattr__(self, "category_names", names)
         _check(self)
         # Room ends beyond the last day belong to episodes that run over midnight.
         start_s = min(0.0, float(self.rooms["start_s"].min()))
@@ -150,6 +171,13 @@ class World:
 
         return synthetic_world(config if config is not None else WorldConfig(), seed)
 
+    @classmethod
+    def from_logs(cls, logs: Logs, **kwargs: Any) -> World:
+        """Learn a world from logs; arguments as in :func:`livestream_env.calibration.fit`."""
+        from livestream_env.calibration import fit
+
+        return fit(logs, **kwargs).world
+
     def always_live(self) -> World:
         """This world with one room per streamer that never ends: availability switched off."""
         from livestream_env.synthetic import always_live
@@ -162,6 +190,7 @@ class World:
             "format": FORMAT,
             "days": self.days,
             "highlight_share": self.highlight_share,
+            "category_names": self.category_names,
             "simulator": self.simulator.to_dict(),
         }
         arrays = {name: getattr(self, name) for name in _SAVED}
@@ -194,6 +223,7 @@ class World:
             days=int(meta["days"]),
             simulator=SimulatorConfig().replace(meta["simulator"]),
             highlight_share=float(meta["highlight_share"]),
+            category_names=tuple(meta["category_names"]),
         )
 
     # A world is shared, not copied: a copy of an environment plays in the same world.
@@ -219,13 +249,15 @@ class World:
             and self.days == other.days
             and self.simulator == other.simulator
             and self.highlight_share == other.highlight_share
+            and self.category_names == other.category_names
             and all(np.array_equal(getattr(self, n), getattr(other, n)) for n in _SAVED)
         )
 
     __hash__ = object.__hash__
 
 
-_SAVED = ("viewers", "streamers", "rooms", "content", "hourly_activity")
+_IDS = ("viewer_ids", "streamer_ids", "room_ids")
+_SAVED = ("viewers", "streamers", "rooms", "content", "hourly_activity", *_IDS)
 
 
 def _check(world: World) -> None:
@@ -262,45 +294,62 @@ def _check(world: World) -> None:
         "attached_watch_s": (0, np.inf),
         "attached_followed": (0, 1),
     }
-    wrong = {
-        f"viewers: {column} must be in [{low:g}, {high:g}]": (
-            viewers[column].min() < low or viewers[column].max() > high
-        )
-        for column, (low, high) in limits.items()
-    } | {
-        f"streamers: category must be in [0, {categories})": (
-            streamers["category"].min() < 0 or streamers["category"].max() >= categories
-        ),
-        "streamers: popularity must be positive": streamers["popularity"].min() <= 0,
-        f"rooms: streamer must be in [0, {len(streamers)})": (
-            rooms["streamer"].min() < 0 or rooms["streamer"].max() >= len(streamers)
-        ),
-        f"rooms: each must last at least {MIN_ROOM_S:g} s": (
-            (rooms["end_s"] - rooms["start_s"]).min() < MIN_ROOM_S
-        ),
-        "rooms must be sorted by streamer, then start, without overlap": (
-            (np.diff(rooms["streamer"]) < 0).any()
-            or (rooms["start_s"][1:][same] < rooms["end_s"][:-1][same]).any()
-        ),
-        "streamers: first_room and num_rooms must say where their rooms are": (
-            not np.array_equal(streamers["num_rooms"], np.diff(bounds))
-            or not np.array_equal(streamers["first_room"], bounds[:-1])
-        ),
-        "content must hold a bit per 30 s of every room": (
-            world.content.dtype != np.uint8
-            or rooms["content"].min() < 0
-            or (rooms["content"] + cells).max() > 8 * len(world.content)
-        ),
-        "hourly_activity must be 24 positive numbers that sum to 1": (
-            world.hourly_activity.shape != (24,)
-            or not world.hourly_activity.min() > 0
-            or not np.isclose(world.hourly_activity.sum(), 1.0)
-        ),
-        f"highlight_share must be in [0, 1], got {world.highlight_share}": (
-            not 0 <= world.highlight_share <= 1
-        ),
-        f"days must be at least 1, got {world.days}": world.days < 1,
-    }
+    wrong = (
+        {
+            f"viewers: {column} must be in [{low:g}, {high:g}]": (
+                viewers[column].min() < low or viewers[column].max() > high
+            )
+            for column, (low, high) in limits.items()
+        }
+        | {
+            f"streamers: category must be in [0, {categories})": (
+                streamers["category"].min() < 0 or streamers["category"].max() >= categories
+            ),
+            "streamers: popularity must be positive": streamers["popularity"].min() <= 0,
+            f"rooms: streamer must be in [0, {len(streamers)})": (
+                rooms["streamer"].min() < 0 or rooms["streamer"].max() >= len(streamers)
+            ),
+            f"rooms: each must last at least {MIN_ROOM_S:g} s": (
+                (rooms["end_s"] - rooms["start_s"]).min() < MIN_ROOM_S
+            ),
+            "rooms must be sorted by streamer, then start, without overlap": (
+                (np.diff(rooms["streamer"]) < 0).any()
+                or (rooms["start_s"][1:][same] < rooms["end_s"][:-1][same]).any()
+            ),
+            "streamers: first_room and num_rooms must say where their rooms are": (
+                not np.array_equal(streamers["num_rooms"], np.diff(bounds))
+                or not np.array_equal(streamers["first_room"], bounds[:-1])
+            ),
+            "content must hold a bit per 30 s of every room": (
+                world.content.dtype != np.uint8
+                or rooms["content"].min() < 0
+                or (rooms["content"] + cells).max() > 8 * len(world.content)
+            ),
+            "hourly_activity must be 24 positive numbers that sum to 1": (
+                world.hourly_activity.shape != (24,)
+                or not world.hourly_activity.min() > 0
+                or not np.isclose(world.hourly_activity.sum(), 1.0)
+            ),
+            f"highlight_share must be in [0, 1], got {world.highlight_share}": (
+                not 0 <= world.highlight_share <= 1
+            ),
+            f"days must be at least 1, got {world.days}": world.days < 1,
+            f"category_names must be {categories} names, got {world.category_names}": (
+                len(world.category_names) != categories
+            ),
+        }
+        | {
+            f"{name} must be {len(table)} distinct int64": (
+                ids.dtype != np.int64 or ids.shape != table.shape or len(np.unique(ids)) != len(ids)
+            )
+            for name, ids, table in zip(
+                _IDS,
+                (world.viewer_ids, world.streamer_ids, world.room_ids),
+                (viewers, streamers, rooms),
+                strict=True,
+            )
+        }
+    )
     for message, is_wrong in wrong.items():
         if is_wrong:
             raise ValueError(message)

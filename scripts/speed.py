@@ -77,7 +77,9 @@ def _print_environment(rounds: int) -> dict[str, Any]:
     for name, limit in _LIMITS.items():
         print(f"\nstart-up, {name} compile cache: {start[name]:.1f} s (at most {limit:g})", end="")
     memory = speed_env.bytes_per_viewer()
-    print(f"\n\nmemory of a viewer beside the observation: {memory:,} bytes (at most {_MOST_BYTES:,})")
+    print(
+        f"\n\nmemory of a viewer beside the observation: {memory:,} bytes (at most {_MOST_BYTES:,})"
+    )
     return {"profile_ns": profiles, "start_up_s": start, "bytes_per_viewer": memory}
 
 

@@ -15,13 +15,12 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 import livestream_env  # noqa: F401  (registers the environments)
-from livestream_env.simulator import kernel
-from livestream_env.simulator.compiling import entry_point
 from livestream_env.simulator.candidates import (
     begin_retrieval,
     continue_retrieval,
     end_retrieval,
 )
+from livestream_env.simulator.compiling import entry_point
 from livestream_env.simulator.response import appeal, respond
 from livestream_env.simulator.rng import mix
 from livestream_env.simulator.tables import WorldArrays
@@ -46,15 +45,18 @@ def lines() -> list[Line]:
     """The lines of the environment."""
     return [
         Line("make", f"its gym.make({REFERENCE})", 0.8, 1.2, 6_000, lambda: _pair(_single)),
-        *(
-            Line(
-                f"vector {n}", f"its native vector env, {n}", must, goal, steps,
-                lambda n=n: _pair(lambda env_id: _vector(env_id, n)), items=n,
-            )
-            for n, must, goal, steps in ((64, 0.7, 2.0, 800), (1024, 0.1, 0.4, 60))
-        ),
+        _vector_line(64, 0.7, 2.0, 800),
+        _vector_line(1024, 0.1, 0.4, 60),
         Line("SB3 64", f"make_vec_env({REFERENCE}, 64)", 3.0, 10.0, 80, _sb3_pair, items=64),
-    ]  # fmt: skip
+    ]
+
+
+def _vector_line(num_envs: int, must: float, goal: float, steps: int) -> Line:
+    def make() -> tuple[Steps, Steps]:
+        return _pair(lambda env_id: _vector(env_id, num_envs))
+
+    against = f"its native vector env, {num_envs}"
+    return Line(f"vector {num_envs}", against, must, goal, steps, make, items=num_envs)
 
 
 def _pair(make: Callable[[str], Steps]) -> tuple[Steps, Steps]:
@@ -171,10 +173,10 @@ def profile(num_envs: int, rounds: int) -> dict[str, float]:
     for action in actions[:100]:
         env.step(action)
     simulation = env.simulation
-    outcomes, observations, _ = simulation.step(actions[0])
+    observations = simulation.empty_observation()
     states = simulation.get_state()
-    world = (*simulation._world, simulation._parameters)
-    look = np.full(num_envs, kernel.LOOK)
+    tables, parameters = simulation.kernel_arguments
+    world = (*tables, parameters)
 
     def each(do: Callable[[int], Any]) -> Steps:
         def play(steps: int) -> None:
@@ -186,14 +188,8 @@ def profile(num_envs: int, rounds: int) -> dict[str, float]:
     parts = {
         "candidates": each(lambda i: _candidates(simulation.slots, *world, i)),
         "response": each(lambda i: _responses(simulation.slots, *world, i)),
-        "observation": each(
-            lambda i: simulation._advance(simulation.slots, look, outcomes, observations)
-        ),
-        "kernel": each(
-            lambda i: simulation._advance(
-                simulation.slots, actions[i % _ACTIONS], outcomes, observations
-            )
-        ),
+        "observation": each(lambda i: simulation.observe(observations)),
+        "kernel": each(lambda i: simulation.step(actions[i % _ACTIONS], observations)),
         "step": each(lambda i: env.step(actions[i % _ACTIONS])),
     }
     steps = max(1, 8_000 // num_envs)
@@ -230,4 +226,4 @@ def start_up() -> dict[str, float]:
 def bytes_per_viewer() -> int:
     """Memory of one more viewer: the slot, and what a step returns beside the observation."""
     simulation: Any = _make_vec(ENV_ID, 1).unwrapped.simulation  # type: ignore[attr-defined]
-    return int(simulation.slots.itemsize + simulation.step_bytes)
+    return int(simulation.bytes_per_slot)

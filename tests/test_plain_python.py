@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from livestream_env import LiveStreamRecVectorEnv
+from livestream_env.behaviour import LoggingPolicy
+from livestream_env.log_simulation import simulate_logs
 
 STEPS = 40
 ARGUMENTS = {
@@ -24,7 +26,7 @@ ARGUMENTS = {
 
 
 def trajectory() -> dict[str, np.ndarray]:
-    """Observations, rewards, ends, oracle's numbers and clocks of a short run."""
+    """Observations, rewards, ends, oracle's numbers and clocks of a short run, and a log."""
     env = LiveStreamRecVectorEnv(**ARGUMENTS)
     observation, info = env.reset(seed=11)
     observations, clocks, rewards, ends, expected = [observation], [info["clock_s"]], [], [], []
@@ -35,9 +37,13 @@ def trajectory() -> dict[str, np.ndarray]:
         clocks.append(info["clock_s"])
         rewards.append(reward)
         ends.append(terminated)
+        if step == STEPS // 2:
+            env.reset(options={"viewer": np.array([4, 4, 29]), "day": 1})
     lists = {"observation": observations, "clock": clocks, "reward": rewards, "end": ends,
              "expected": expected}  # fmt: skip
-    return {name: np.array(values) for name, values in lists.items()}
+    (log,) = simulate_logs(LoggingPolicy(env), env, range(3), seed=0)
+    columns = {f"log_{name}": log[name] for name in log.dtype.names}
+    return {name: np.array(values) for name, values in lists.items()} | columns
 
 
 def test_same_trajectory_without_numba(tmp_path):
@@ -57,7 +63,8 @@ def test_same_trajectory_without_numba(tmp_path):
     compiled = trajectory()
     assert compiled["end"].sum() > 3 and (compiled["reward"] > 0).sum() > 30
     with np.load(path) as plain:
-        np.testing.assert_array_equal(plain["end"], compiled["end"])
-        for name in ("observation", "clock", "reward", "expected"):
+        for name in ("end", "log_viewer", "log_slot", "log_candidate_rooms", "log_click"):
+            np.testing.assert_array_equal(plain[name], compiled[name])
+        for name in compiled:
             # The last digits of exp and log may differ between Numba's and Python's library.
             np.testing.assert_allclose(plain[name], compiled[name], rtol=1e-9, atol=2e-7)

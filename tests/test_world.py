@@ -226,6 +226,20 @@ class TestFiles:
         env = LiveStreamRecEnv(world=tmp_path / "w.npz", config={"click_bias": 0.5})
         assert env.simulation.config.click_bias == 0.5
 
+    def test_ids_and_names_travel_with_the_world(self, tiny, tmp_path):
+        assert_same(tiny.viewer_ids, np.arange(len(tiny.viewers)))
+        assert tiny.category_names == tuple(f"category_{k}" for k in range(8))
+        named = replace(
+            tiny,
+            viewer_ids=tiny.viewer_ids + 10**12,
+            room_ids=tiny.room_ids[::-1].copy(),
+            category_names=tuple("abcdefgh"),
+        )
+        named.save(tmp_path / "w.npz")
+        loaded = World.load(tmp_path / "w.npz")
+        assert loaded == named and loaded != tiny
+        assert loaded.viewer_ids[0] == 10**12 and loaded.category_names[7] == "h"
+
     def test_pickle(self, tiny, tmp_path):
         recipe = pickle.dumps(tiny)
         assert len(recipe) < 5_000 and pickle.loads(recipe) == tiny
@@ -271,7 +285,7 @@ class TestFiles:
             arrays["meta"] = np.array(json.dumps({**json.loads(str(arrays["meta"])), "format": 99}))
 
         self.rewrite(tiny, tmp_path / "w.npz", change)
-        with pytest.raises(ValueError, match="format 99, valid is 1"):
+        with pytest.raises(ValueError, match="format 99, valid is 2"):
             World.load(tmp_path / "w.npz")
 
     def test_unknown_parameter(self, tiny, tmp_path):
@@ -351,7 +365,9 @@ class TestImpossibleWorlds:
     @pytest.mark.parametrize(
         ("name", "value"),
         [("days", 0), ("highlight_share", 1.5), ("hourly_activity", np.ones(24)),
-         ("hourly_activity", np.ones(12) / 12), ("hourly_activity", np.eye(24)[0])],
+         ("hourly_activity", np.ones(12) / 12), ("hourly_activity", np.eye(24)[0]),
+         ("category_names", ("shop",)), ("viewer_ids", np.arange(3)),
+         ("streamer_ids", np.zeros(30, np.int64)), ("room_ids", np.zeros(2))],
     )  # fmt: skip
     def test_wrong_scalars(self, tiny, name, value):
         with pytest.raises(ValueError, match=name):

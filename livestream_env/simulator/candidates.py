@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from livestream_env.room_index import INDEX_STEP_S
 from livestream_env.simulator.availability import (
     highlight,
     highlight_of_entry,
@@ -20,7 +21,6 @@ from livestream_env.simulator.availability import (
 from livestream_env.simulator.compiling import inlined, prefetch
 from livestream_env.simulator.rng import CANDIDATES, below, mix, unit_32
 from livestream_env.simulator.state import SPARE_DRAWS
-from livestream_env.timetable import INDEX_STEP_S
 
 _ROUNDS = 4  # of draws, each for the slots that the one before left empty
 _MARGIN_S = 1.0  # a candidate lasts at least this long beyond the browsing

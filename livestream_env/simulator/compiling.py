@@ -1,7 +1,9 @@
 """How the simulator's functions are compiled, and one thing that only machine code knows."""
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, call-overload, import-untyped"
 from __future__ import annotations
+
+from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
@@ -10,7 +12,7 @@ from numba.extending import intrinsic
 
 from livestream_env.simulator.state import PLAIN_PYTHON
 
-_COMMON = {
+_COMMON: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
     # Who calls the kernel keeps the arrays alive. Counting references to them would cost two atomic

@@ -61,13 +61,17 @@ _ATTEMPTS = 64  # viewers drawn until one visits within the horizon; also the fi
 def _draw_viewer_day(s, w, p):
     """Draw a viewer, a day, and her first visit, given that she visits within the horizon.
 
-    So viewers appear as often as they do in logs: by their share of active viewer-days.
+    So viewers appear as often as they do in logs: by their share of active viewer-days. Where the
+    slot was told a viewer or a day, only the rest is drawn.
     """
+    viewer, day = s.next_viewer, s.next_day
+    s.next_viewer, s.next_day = -1, -1
     left_s = 0.0
     for attempt in range(_ATTEMPTS):
         key = mix(s.episode_key, attempt)
-        s.viewer = int(uniform(key, 0) * w.viewers.shape[0])
-        s.start_s = int(uniform(key, 1) * p.first_days) * DAY_S + DAY_START_S
+        s.viewer = viewer if viewer >= 0 else int(uniform(key, 0) * w.viewers.shape[0])
+        first_day = day if day >= 0 else int(uniform(key, 1) * p.first_days)
+        s.start_s = first_day * DAY_S + DAY_START_S
         s.satisfaction = p.satisfaction_initial_std * normal(key, 2) if p.use_satisfaction else 0.0
         # The gap that the day's beginning cuts has a uniform share of it left.
         left_s = uniform(key, 3) * gap_s(s, w, p, key)
@@ -83,8 +87,8 @@ class Event(NamedTuple):
     """What happened in a slot: one impression, or the beginning of an episode."""
 
     response: Response
-    room: int  # shown; -1: none
-    streamer: int
+    room: np.int64  # shown; -1: none
+    streamer: np.int64
     elapsed_s: float  # until the next impression
     visit_ended: bool
     terminated: bool
@@ -109,7 +113,8 @@ def _begin_episode(s, w, p):
             s.history[i, j] = 0.0
     _recall_attachments(s, w, p)
     prepare_categories(s, w, p)
-    return Event(Response(False, 0.0, 0, 0, 0.0, False), -1, -1, 0.0, False, False, False)
+    nothing = Response(False, 0.0, 0, 0, 0.0, False)
+    return Event(nothing, np.int64(-1), np.int64(-1), 0.0, False, False, False)
 
 
 @inlined
@@ -171,7 +176,7 @@ def _play(s, w, p, action):
         s.time_s = min(s.time_s, max(s.end_s, left_s))
         s.visit_start_s = min(s.visit_start_s, s.time_s)
     elapsed_s = s.time_s - started_s
-    return Event(response, shown, streamer_id, elapsed_s, visit_ended, terminated, shown < 0)
+    return Event(response, shown, streamer_id, elapsed_s, visit_ended, terminated, bool(shown < 0))
 
 
 @inlined
@@ -199,7 +204,6 @@ def _write_event(s, p, event, out):
     out.reward_gift, out.reward_follow = components[3:]
     out.reward = reward
     out.terminated = event.terminated
-    out.truncated = s.impression >= p.max_steps
     out.click = response.click
     out.watch_s = response.watch_s
     out.likes = response.likes
@@ -228,7 +232,6 @@ def _write_candidates(s, out):
 def advance(
     slots,
     actions,
-    lowest,
     viewers,
     streamers,
     rooms,
@@ -245,17 +248,9 @@ def advance(
     One entry point for all, because each costs seconds to compile. A slot that has ended
     begins its next episode instead of playing. Shapes: slots, actions, outcomes (N,), observations
     (N, D); the rest as in :class:`WorldArrays` and :func:`parameter_record`.
-
-    Returns:
-        How many slots have ended; or -1, and nothing was done, if an action is below ``lowest`` or
-        beyond the candidates.
     """
-    for i in range(slots.shape[0]):
-        if not lowest <= actions[i] < slots[i].room.shape[0]:
-            return -1
     w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_share, index)
     p = parameters[0]
-    ended = 0
     for first in range(0, slots.shape[0], _BLOCK):
         block = range(first, min(first + _BLOCK, slots.shape[0]))
         for i in block:
@@ -271,7 +266,7 @@ def advance(
                 else:
                     event = _play(s, w, p, action)
                 _write_event(s, p, event, out)
-                s.ended = out.terminated or out.truncated
+                s.ended = event.terminated
                 begin_retrieval(s, w, p, _impression_key(s))
                 prefetch(w.viewers, s.viewer)
         for i in block:
@@ -284,8 +279,6 @@ def advance(
                 _write_candidates(s, outcomes[i])
             if actions[i] != PASS:
                 encode(s, w, p, observations[i])
-            ended += s.ended
-    return ended
 
 
 @inlined

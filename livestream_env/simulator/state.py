@@ -23,7 +23,7 @@ MAX_ATTACHMENTS = 32  # streamers that a viewer remembers; the weakest gives way
 
 SPARE_DRAWS = 2  # draws of candidates beyond what is needed, per source
 
-HORIZONS = ("visit", "day", "week")
+HORIZONS = {"visit": 1, "day": 1, "week": 7}  # in days; a visit begins on one
 DAY_START_S = 4 * 3600.0  # a viewer-day runs from 04:00, the quietest hour, to 04:00
 
 
@@ -38,6 +38,8 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
             ("episode", "i8"),  # -1 before the first reset
             ("episode_key", "u8"),
             ("viewer", "i8"),
+            ("next_viewer", "i8"),  # to play in the next episode, from
+            ("next_day", "i8"),  # this day on; -1 where they are to be drawn
             ("ended", "?"),  # terminated or truncated: the next thing must be a reset
             # Clock, seconds from midnight of day 0
             ("time_s", "f8"),
@@ -110,7 +112,6 @@ def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
             *((f"reward_{name}", "f8") for name in REWARD_COMPONENTS),
             ("reward", "f8"),
             ("terminated", "?"),
-            ("truncated", "?"),
         ],
         align=True,
     )
@@ -125,7 +126,7 @@ def _digest_of_sources() -> str:
     them take names the digest.
     """
     package = Path(__file__).parents[1]
-    others = (package / f"{name}.py" for name in ("reward", "timetable", "world"))
+    others = (package / f"{name}.py" for name in ("reward", "room_index", "world"))
     sources = (*sorted((package / "simulator").glob("*.py")), *others)
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
@@ -147,7 +148,6 @@ _PARAMETER_DTYPE = np.dtype(
         ("index_start_s", "f8"),
         ("attached_quota", "i8"),  # candidates offered to known streamers
         ("category_quota", "i8"),  # and to them or to preferred categories
-        ("max_steps", "i8"),  # truncates an episode
         ("observe_full", "?"),
         (f"sources_{_digest_of_sources()}", "?"),  # for its name, see there
     ],
@@ -166,7 +166,7 @@ def kernel_array(array: NDArray[Any]) -> NDArray[Any]:
 def parameter_record(
     world: World,
     config: SimulatorConfig,
-    horizon: str,
+    horizon: str | int,
     reward_weights: NDArray[np.float64],
     watch_in_minutes: bool,
     switches: dict[str, bool],
@@ -180,7 +180,7 @@ def parameter_record(
     record["log_gap_s"] = config.log_gap_s
     for name in _SWITCHES:
         record[f"use_{name}"] = switches[name]
-    days = {"visit": 1, "day": 1, "week": 7}[horizon]
+    days = HORIZONS[horizon] if isinstance(horizon, str) else horizon
     record["one_visit"] = horizon == "visit"
     record["horizon_s"] = np.inf if horizon == "visit" else days * DAY_S
     record["first_visit_span_s"] = days * DAY_S
@@ -192,6 +192,5 @@ def parameter_record(
     record["index_start_s"] = world.index_start_s
     shares = np.cumsum([config.retrieval_attached_share, config.retrieval_category_share])
     record["attached_quota"], record["category_quota"] = np.round(shares * num_candidates)
-    record["max_steps"] = np.iinfo(np.int64).max
     record["observe_full"] = observe_full
     return kernel_array(record)

@@ -66,6 +66,7 @@ def _in_large_pages(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
     """
     sizes = [-(-array.nbytes // _LINE) * _LINE for array in arrays]
     total = sum(sizes)
+    memory: mmap.mmap | bytearray
     if hasattr(mmap, "MADV_HUGEPAGE"):
         total = -(-total // _LARGE_PAGE) * _LARGE_PAGE
         memory = mmap.mmap(-1, total, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

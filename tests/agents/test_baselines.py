@@ -82,8 +82,9 @@ def test_popularity_shows_the_most_viewers(env, observations) -> None:
     assert np.array_equal(viewers.max(axis=1), viewers[np.arange(len(viewers)), actions])
 
 
-def test_logging_draws_from_its_propensities(env, observations) -> None:
-    policy = LoggingPolicy(env, seed=1)
+@pytest.mark.parametrize("policy_class", [LoggingPolicy, RandomPolicy])
+def test_draws_from_its_propensities(policy_class, env, observations) -> None:
+    policy = policy_class(env, seed=1)
     propensities = policy.propensities(observations)
     assert np.allclose(propensities.sum(axis=1), 1)
     assert np.array_equal(propensities > 0, policy.layout.action_mask(observations))

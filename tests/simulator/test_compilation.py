@@ -12,7 +12,7 @@ import pytest
 from numba.core.caching import NullCache
 from numba.core.registry import CPUDispatcher
 
-from livestream_env import reward, synthetic, timetable
+from livestream_env import reward, room_index, synthetic
 from livestream_env.simulator import (
     availability,
     candidates,
@@ -41,7 +41,7 @@ def test_only_entry_points_and_self_contained_files_are_cached():
             if isinstance(function, CPUDispatcher) and function.__module__ == module.__name__:
                 cached = not isinstance(function._cache, NullCache)
                 assert cached == (name in ENTRY_POINTS), f"{module.__name__}.{name}"
-    for module in (rng, synthetic, timetable):
+    for module in (rng, room_index, synthetic):
         for function in vars(module).values():
             if isinstance(function, CPUDispatcher):
                 assert function.__module__ == module.__name__
@@ -52,7 +52,7 @@ def test_digest_follows_every_source(tmp_path, monkeypatch):
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(state, "__file__", str(copy / "simulator" / "state.py"))
     digests = [state._digest_of_sources()]
-    for name in ("simulator/viewer.py", "simulator/rng.py", "timetable.py", "world.py"):
+    for name in ("simulator/viewer.py", "simulator/rng.py", "room_index.py", "world.py"):
         with open(copy / name, "a") as file:
             file.write("\n# changed\n")
         digests.append(state._digest_of_sources())

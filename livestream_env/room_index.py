@@ -67,8 +67,8 @@ def availability_index(
     index["content"] = _bits(content, rooms["content"][room] + first_cell)
     _fill_alias_tables(offset, weight, index["keep"], index["alias"])
     total = np.bincount(key, weight, num_bins * num_categories).reshape(num_bins, num_categories)
-    share = np.cumsum(total, axis=1)
-    share /= np.maximum(share[:, -1:], 1e-300)  # so that it is exactly 1 from some category on
+    running = np.cumsum(total, axis=1)
+    share = running / np.maximum(running[:, -1:], 1e-300)  # exactly 1 from some category on
     by_bin = np.lib.stride_tricks.sliding_window_view(offset, num_categories + 1)
     return (
         np.ascontiguousarray(by_bin[::num_categories], dtype=np.int32),

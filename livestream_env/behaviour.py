@@ -1,0 +1,69 @@
+"""The behaviour policy behind simulated logs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+
+class LoggingPolicy:
+    """The behaviour policy that produces logs: a noisy ranking by relevance, as in production.
+
+    A softmax over relevance, so that every candidate has a known positive propensity. It is
+    stochastic by nature: ``deterministic`` does not change it.
+
+    Args:
+        env: The environment to act in (single or vector), for its observation layout.
+        seed: Seed of the policy's own random numbers.
+
+    Raises:
+        ValueError: If the environment's observations are not flat.
+    """
+
+    RELEVANCE: ClassVar[dict[str, float]] = {
+        "affinity": 3.6,
+        "past_watch": 1.5,
+        "viewers": 1.0,
+    }
+    TEMPERATURE = 1.0
+
+    def __init__(self, env: gym.Env | gym.vector.VectorEnv, seed: int | None = None) -> None:
+        space = getattr(env, "single_observation_space", env.observation_space)
+        if not isinstance(space, gym.spaces.Box):
+            raise ValueError(
+                f"LoggingPolicy reads flat observations, got {space}; "
+                "make the environment with observation='flat'"
+            )
+        self.layout = env.unwrapped.layout  # type: ignore[union-attr]
+        self.rng = np.random.default_rng(seed)
+
+    def _logits(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
+        relevance = sum(
+            weight * self.layout.candidate(observation, name).astype(np.float64)
+            for name, weight in self.RELEVANCE.items()
+        )
+        return np.where(self.layout.action_mask(observation), relevance / self.TEMPERATURE, -np.inf)
+
+    def propensities(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The probability of showing each candidate: (B, D) to (B, N), rows sum to 1."""
+        logits = self._logits(observation)
+        # No candidate at all: any slot does, all are empty.
+        logits[np.isneginf(logits).all(axis=1)] = 0.0
+        weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+    def predict(
+        self,
+        observation: NDArray[np.float32],
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        """Stable-Baselines3's ``predict``, for one observation (D,) or a batch (B, D)."""
+        logits = self._logits(np.atleast_2d(observation))
+        # Gumbel-max: the highest of the perturbed logits is a draw from the softmax.
+        actions = (logits + self.rng.gumbel(size=logits.shape)).argmax(axis=1)
+        return (actions if np.ndim(observation) == 2 else actions[0]), state

@@ -1,0 +1,355 @@
+"""Tastes, streamers' appeal and initial attachments behind logged impressions.
+
+Mixed-effects versions of the simulator's two regressions, fitted together by coordinate-wise
+Newton steps on the penalised likelihood (the priors are the simulator's own distributions):
+
+* click: logistic in affinity, attachment, satiation, fatigue, satisfaction, sensationalism;
+* watch time of a click: log-normal in the same, right-censored at the room's end or the cap.
+
+The slopes are those of the ``config``; what is estimated are the two intercepts, the noise of the
+watch time, each viewer's taste per category, each streamer's quality and sensationalism.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import svds
+from scipy.special import expit
+from scipy.stats import norm, rankdata
+
+from livestream_env.calibration.replay import Replay, replay
+from livestream_env.config import SimulatorConfig, WorldConfig
+from livestream_env.simulator.state import kernel_array
+
+SHORTEST_S = 5e-4  # logs are in ms: a watch of 0 is one of less than half a millisecond
+_QUALITY_IN_AFFINITY = 0.5 / 1.2  # see livestream_env.simulator.candidates
+_TASTE_IN_AFFINITY = 1 / 1.2
+_ATTACHED_LOG_ODDS = -3.0  # of having known each other, to begin with
+_CHUNK = 1_000_000
+_WEAKEST, _STRONGEST = 0.3, 1.0  # initial attachments are uniform between, as in WorldConfig
+
+
+class Slopes(NamedTuple):
+    """Coefficients of the two regressions, from a :class:`SimulatorConfig`."""
+
+    click_taste: float
+    click_quality: float
+    click_sensationalism: float
+    click_attachment: float
+    click_satiation: float
+    click_fatigue: float
+    click_satisfaction: float
+    click_constant: float
+    watch_taste: float
+    watch_quality: float
+    watch_sensationalism: float
+    watch_attachment: float
+    watch_satiation: float
+    watch_satisfaction: float
+    watch_constant: float
+
+    @classmethod
+    def of(cls, config: SimulatorConfig, highlight_share: float) -> Slopes:
+        """Those of ``config``; highlights are not logged, so they count with their share."""
+        c = config
+        return cls(
+            click_taste=c.click_affinity * _TASTE_IN_AFFINITY,
+            click_quality=c.click_affinity * _QUALITY_IN_AFFINITY,
+            click_sensationalism=c.click_sensationalism,
+            click_attachment=c.click_attachment,
+            click_satiation=-c.click_satiation,
+            click_fatigue=-c.click_fatigue,
+            click_satisfaction=c.click_satisfaction,
+            click_constant=c.click_highlight * highlight_share,
+            watch_taste=c.watch_affinity * _TASTE_IN_AFFINITY,
+            watch_quality=c.watch_quality + c.watch_affinity * _QUALITY_IN_AFFINITY,
+            watch_sensationalism=c.watch_sensationalism,
+            watch_attachment=c.watch_attachment,
+            watch_satiation=-c.watch_satiation,
+            watch_satisfaction=c.watch_satisfaction,
+            watch_constant=c.watch_highlight * highlight_share,
+        )
+
+
+@dataclass
+class Latents:
+    """What the log says of viewers and streamers; V viewers, S streamers, K categories.
+
+    Attributes:
+        click_bias, watch_bias, watch_noise_std: of the regressions.
+        taste: (V, K) posterior means, prior standard normal.
+        quality: (S,).
+        sensationalism: (S,).
+        pairs: (P, 2) viewer and streamer of every pair that met.
+        pair_appeal: (P,) shrunken residual appeal of the pair, in units of affinity.
+        attachment: (P,) drawn from its posterior: 0, or the initial attachment.
+        replay: the hidden state at each impression.
+    """
+
+    click_bias: float
+    watch_bias: float
+    watch_noise_std: float
+    taste: NDArray[np.float64]
+    quality: NDArray[np.float64]
+    sensationalism: NDArray[np.float64]
+    pairs: NDArray[np.int64]
+    pair_appeal: NDArray[np.float64]
+    attachment: NDArray[np.float64]
+    replay: Replay
+
+
+@njit(nogil=True)
+def _hazard(z):  # type: ignore[no-untyped-def]
+    """Of the standard normal: density over upper tail, E[x | x > z]."""
+    if z > 25.0:
+        return z + 1.0 / z
+    density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    return density / (0.5 * math.erfc(z / math.sqrt(2.0)))
+
+
+@njit(nogil=True)
+def _sweep(  # type: ignore[no-untyped-def]
+    x,
+    passed_over,
+    censored,
+    pair,
+    state,
+    slopes,
+    biases,
+    taste,
+    appeal,
+    by_taste,
+    by_streamer,
+    by_pair,
+):
+    """One pass over the impressions: gradients and curvatures of the log-likelihood.
+
+    ``by_taste`` (V, K, 2) and ``by_pair`` (P, 2) receive (gradient, curvature); ``by_streamer``
+    (S, 4) those of a shift of the click's log-odds and of the log watch time. Returns the sums
+    for the two intercepts, the number of clicks and the sum of squared standardised residuals.
+    """
+    click_bias, watch_bias, std = biases
+    by_taste[:] = 0.0
+    by_streamer[:] = 0.0
+    by_pair[:] = 0.0
+    click_g = click_h = watch_g = watch_h = squares = clicks = 0.0
+    for i in range(x.shape[0]):
+        row = x[i]
+        v, k, j = row.viewer, row.category, row.streamer
+        rho, satiation = state.attachment[i], state.satiation[i]
+        satisfaction = state.satisfaction[i]
+        odds = (
+            click_bias
+            + slopes.click_constant
+            + slopes.click_taste * taste[v, k]
+            + slopes.click_quality * appeal[j, 0]
+            + slopes.click_sensationalism * appeal[j, 1]
+            + slopes.click_attachment * rho
+            + slopes.click_satiation * satiation
+            + slopes.click_fatigue * state.fatigue[i]
+            + slopes.click_satisfaction * satisfaction
+        )
+        probability = 1.0 / (1.0 + math.exp(-odds))
+        g = (1.0 if row.click else 0.0) - probability if passed_over else 0.0
+        h = probability * (1.0 - probability) if passed_over else 0.0
+        click_g += g
+        click_h += h
+        taste_g, taste_h = slopes.click_taste * g, slopes.click_taste**2 * h
+        pair_g, pair_h = slopes.click_attachment * g, slopes.click_attachment**2 * h
+        by_streamer[j, 0] += g
+        by_streamer[j, 1] += h
+        if row.click:
+            mean = (
+                watch_bias
+                + slopes.watch_constant
+                + slopes.watch_taste * taste[v, k]
+                + slopes.watch_quality * appeal[j, 0]
+                + slopes.watch_sensationalism * appeal[j, 1]
+                + slopes.watch_attachment * rho
+                + slopes.watch_satiation * satiation
+                + slopes.watch_satisfaction * satisfaction
+            )
+            z = (math.log(max(float(row.watch_s), SHORTEST_S)) - mean) / std
+            if censored[i]:
+                hazard = _hazard(z)
+                g, h = hazard / std, hazard * (hazard - z) / std**2
+                squares += 1.0 + z * hazard
+            else:
+                g, h = z / std, 1.0 / std**2
+                squares += z * z
+            clicks += 1.0
+            watch_g += g
+            watch_h += h
+            taste_g += slopes.watch_taste * g
+            taste_h += slopes.watch_taste**2 * h
+            pair_g += slopes.watch_attachment * g
+            pair_h += slopes.watch_attachment**2 * h
+            by_streamer[j, 2] += g
+            by_streamer[j, 3] += h
+        by_taste[v, k, 0] += taste_g
+        by_taste[v, k, 1] += taste_h
+        by_pair[pair[i], 0] += pair_g
+        by_pair[pair[i], 1] += pair_h
+    return click_g, click_h, watch_g, watch_h, squares, clicks
+
+
+def estimate_latents(
+    impressions: NDArray[Any],
+    watch_limit_s: NDArray[np.floating[Any]],
+    num_streamers: int,
+    num_categories: int,
+    config: SimulatorConfig,
+    rng: np.random.Generator,
+    highlight_share: float = WorldConfig().highlight_share,
+    rounds: int = 4,
+    steps: int = 6,
+) -> Latents:
+    """Fit the two regressions and all that is behind them.
+
+    Args:
+        impressions: (n,) ``IMPRESSION_DTYPE``, sorted by viewer, then time.
+        watch_limit_s: (n,) longest possible watch: the room's end or the cap.
+        num_streamers: S.
+        num_categories: K.
+        config: slopes and constants of the dynamics.
+        rng: draws the attachments from their posterior.
+        highlight_share: of the time.
+        rounds: replays with better and better initial attachments and sensationalism.
+        steps: Newton steps per round.
+    """
+    num_viewers = int(impressions["viewer"].max()) + 1
+    key = impressions["viewer"].astype(np.int64) * num_streamers + impressions["streamer"]
+    keys, pair = np.unique(key, return_inverse=True)
+    censored = impressions["click"] & (impressions["watch_s"] >= watch_limit_s - 0.002)
+    slopes = Slopes.of(config, highlight_share)
+    world = WorldConfig()
+    prior = np.diag([world.quality_std**-2, world.sensationalism_std**-2])
+
+    taste = np.zeros((num_viewers, num_categories))
+    appeal = np.zeros((num_streamers, 2))
+    attachment = np.zeros(len(keys))
+    by_taste = np.zeros((num_viewers, num_categories, 2))
+    by_streamer = np.zeros((num_streamers, 4))
+    by_pair = np.zeros((len(keys), 2))
+    rate = impressions["click"].mean()
+    passed_over = rate < 1.0  # else the log has clicks only, and says nothing of their odds
+    odds = math.log(rate / (1 - rate)) if passed_over else config.click_bias
+    biases = (odds, 1.4, 2.6)  # a log-normal of published watch times
+    click_load = np.array([slopes.click_quality, slopes.click_sensationalism])
+    watch_load = np.array([slopes.watch_quality, slopes.watch_sensationalism])
+    rows = kernel_array(impressions)
+
+    def sweep() -> tuple[float, ...]:
+        return _sweep(
+            *(rows, passed_over, censored, pair, state, slopes, biases),
+            *(taste, appeal, by_taste, by_streamer, by_pair),
+        )
+
+    for _ in range(rounds):
+        state = replay(impressions, pair, attachment, appeal[:, 1], num_categories, config)
+        for _ in range(steps):
+            click_g, click_h, watch_g, watch_h, squares, clicks = sweep()
+            biases = (
+                biases[0] + (click_g / click_h if passed_over else 0.0),
+                biases[1] + watch_g / watch_h,
+                biases[2] * math.sqrt(squares / clicks),
+            )
+            # Tastes: standard normal a priori, mean 0 over those who were asked.
+            sweep()
+            taste += (by_taste[..., 0] - taste) / (by_taste[..., 1] + 1.0)
+            asked = by_taste[..., 1] > 0
+            mean = taste[asked].mean()
+            taste[asked] -= mean
+            biases = (
+                biases[0] + slopes.click_taste * mean,
+                biases[1] + slopes.watch_taste * mean,
+                biases[2],
+            )
+            # Streamers: quality and sensationalism from their effects on clicks and watch times.
+            sweep()
+            gradient = np.outer(by_streamer[:, 0], click_load)
+            gradient += np.outer(by_streamer[:, 2], watch_load) - appeal @ prior
+            curvature = by_streamer[:, 1, None, None] * np.outer(click_load, click_load)
+            curvature += by_streamer[:, 3, None, None] * np.outer(watch_load, watch_load) + prior
+            appeal += np.linalg.solve(curvature, gradient[..., None])[..., 0]
+        sweep()
+        attachment = _draw_attachments(by_pair, attachment, rng)
+
+    state = replay(impressions, pair, attachment, appeal[:, 1], num_categories, config)
+    sweep()
+    # What is left over of a pair's appeal, in units of affinity: slope 0.9 or 1.0, not 1.6.
+    scale = slopes.click_attachment / config.click_affinity
+    precision = by_pair[:, 1] / scale**2 + (1.2 / world.pair_affinity_std) ** 2
+    return Latents(
+        *biases,
+        taste=taste,
+        quality=appeal[:, 0],
+        sensationalism=appeal[:, 1],
+        pairs=np.stack([keys // num_streamers, keys % num_streamers], axis=1),
+        pair_appeal=by_pair[:, 0] / scale / precision,
+        attachment=attachment,
+        replay=state,
+    )
+
+
+def _draw_attachments(
+    by_pair: NDArray[np.float64], current: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw initial attachments from their posterior: with a spike at 0, else uniform.
+
+    Drawn, not set to the most likely value, so that as many viewers know streamers, and as well,
+    as the log suggests: most single pairs are too short of data to be sure. The share of the pairs
+    that knew each other is found by expectation maximisation.
+    """
+    gradient, curvature = by_pair.T
+    gradient = gradient + curvature * current  # at attachment 0
+    grid = np.linspace(_WEAKEST, _STRONGEST, 15)
+    evidence, strength = np.empty(len(by_pair)), np.empty(len(by_pair))
+    for first in range(0, len(by_pair), _CHUNK):
+        part = slice(first, first + _CHUNK)
+        gain = gradient[part, None] * grid - 0.5 * curvature[part, None] * grid**2
+        top = gain.max(axis=1)
+        cumulative = np.cumsum(np.exp(gain - top[:, None]), axis=1)
+        evidence[part] = np.log(cumulative[:, -1] / len(grid)) + top
+        u = rng.random(len(top)) * cumulative[:, -1]
+        strength[part] = grid[np.minimum((cumulative < u[:, None]).sum(axis=1), len(grid) - 1)]
+    log_odds = _ATTACHED_LOG_ODDS
+    for _ in range(30):
+        share = np.clip(expit(evidence + log_odds).mean(), 1e-4, 0.5)
+        log_odds = math.log(share / (1 - share))
+    return np.where(rng.random(len(by_pair)) < expit(evidence + log_odds), strength, 0.0)
+
+
+def embeddings(
+    latents: Latents, num_viewers: int, num_streamers: int, dimension: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Viewers' and streamers' embeddings: a truncated SVD of the pairs' left-over appeal.
+
+    Returns:
+        (V, d) of variance 1 and (S, d), such that their products have the standard deviation
+        ``WorldConfig.pair_affinity_std``.
+    """
+    matrix = csr_matrix(
+        (latents.pair_appeal, tuple(latents.pairs.T)), shape=(num_viewers, num_streamers)
+    )
+    rank = min(dimension, min(matrix.shape) - 1)
+    viewer, _, streamer = svds(matrix, k=rank, v0=np.ones(min(matrix.shape)))
+    spread = WorldConfig().pair_affinity_std / math.sqrt(dimension)
+    return _normal(viewer, dimension), _normal(streamer.T, dimension) * spread
+
+
+def _normal(vectors: NDArray[np.float64], dimension: int) -> NDArray[np.float64]:
+    """Each column made standard normal by its ranks, and columns of 0 added up to ``dimension``.
+
+    Singular vectors of sparse data live on few rows; affinities made of them would, too.
+    """
+    quantiles = (rankdata(vectors, axis=0) - 0.5) / len(vectors)
+    normal = np.pad(norm.ppf(quantiles), ((0, 0), (0, dimension - vectors.shape[1])))
+    return normal * math.sqrt(dimension) / np.linalg.norm(normal, axis=1, keepdims=True)

@@ -1,0 +1,188 @@
+"""Viewers and streamers of a world, from a log's tables and what was estimated of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import beta, rankdata
+
+from livestream_env.calibration.latents import Latents, embeddings
+from livestream_env.calibration.replay import visits
+from livestream_env.config import SimulatorConfig, WorldConfig
+from livestream_env.logs import range_midpoint
+from livestream_env.world import (
+    AGE_RANGES,
+    DAY_S,
+    DEVICE_PRICES,
+    GENDERS,
+    INITIAL_ATTACHMENTS,
+    streamer_dtype,
+    viewer_dtype,
+)
+
+EMBEDDING_DIM = WorldConfig().embedding_dim
+_ASSUMED = WorldConfig()
+
+
+def viewer_table(
+    user: pd.DataFrame,
+    latents: Latents,
+    impressions: NDArray[Any],
+    config: SimulatorConfig,
+    rng: np.random.Generator,
+) -> NDArray[Any]:
+    """(V,) :func:`viewer_dtype`, in the order of ``user``; streamers without embedding.
+
+    Every quantity of a viewer is scaled as in a synthetic world: tastes to variance 1, log activity
+    to its mean, gift propensity to mean 1.
+    """
+    count, categories = latents.taste.shape
+    viewers = np.zeros(count, viewer_dtype(categories, EMBEDDING_DIM))
+    _features(viewers, user)
+
+    viewers["taste"] = _standardised(latents.taste)
+    viewers["satiation_gain"] = rng.lognormal(
+        -0.5 * _ASSUMED.satiation_gain_log_std**2,
+        _ASSUMED.satiation_gain_log_std,
+        (count, categories),
+    )
+
+    began = visits(impressions, config.browse_s)
+    log_activity = np.log(np.bincount(impressions["viewer"][began], minlength=count) + 0.5)
+    # By the median: those who visit too rarely to be in a log would have been at the lower end.
+    log_activity += _ASSUMED.activity_log_mean - np.median(log_activity)
+    viewers["activity"] = np.exp(np.clip(log_activity, -5.0, 4.0))
+
+    viewers["gift_propensity"] = _gift_propensity(latents, impressions, count, config, rng)
+
+    viewers["attached_streamer"] = -1
+    known = np.flatnonzero(latents.attachment > 0)
+    owner, streamer = latents.pairs[known].T
+    strength = latents.attachment[known]
+    order = np.lexsort((-strength, owner))
+    owner, streamer, strength = owner[order], streamer[order], strength[order]
+    rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    kept = rank < INITIAL_ATTACHMENTS
+    owner, rank, strength = owner[kept], rank[kept], strength[kept]
+    viewers["attached_streamer"][owner, rank] = streamer[kept]
+    viewers["attached_strength"][owner, rank] = strength
+    # What was watched before is not logged: as much as the attachment's growth law asks for.
+    viewers["attached_watch_s"][owner, rank] = -3000.0 * np.log1p(-np.minimum(strength, 0.98))
+    viewers["attached_followed"][owner, rank] = rng.random(len(strength)) < strength
+    return viewers
+
+
+def _standardised(taste: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tastes (V, K) of mean 0 and variance 1 over viewers, as skewed as in a synthetic world.
+
+    The order of the viewers is what was estimated; the distribution, that of Dirichlet shares,
+    is assumed: most viewers like one or two categories a lot.
+    """
+    count, categories = taste.shape
+    quantiles = (rankdata(taste, axis=0) - 0.5) / count
+    alpha = _ASSUMED.taste_concentration
+    shares = beta.ppf(quantiles, alpha, alpha * max(categories - 1, 1))
+    return np.asarray((shares - shares.mean(axis=0)) / np.maximum(shares.std(axis=0), 1e-6))
+
+
+def _features(viewers: NDArray[Any], user: pd.DataFrame) -> None:
+    """Fill in the columns of user.csv; the most frequent value where one is missing."""
+    viewers["age"] = _in_ranges(user, "age", AGE_RANGES)
+    viewers["device_price"] = _in_ranges(user, "device_price", DEVICE_PRICES)
+    gender = _column(user, "gender").str.upper()
+    viewers["gender"] = gender.map({"F": 0, "M": 1}).fillna(GENDERS.index("unknown"))
+    viewers["is_streamer"] = _column(user, "is_live_streamer").isin(["1", "1.0", "True", "true"])
+    for name, source in (("follow_count", "follow_num"), ("fan_count", "fans_num")):
+        viewers[name] = np.nan_to_num(range_midpoint(_column(user, source)))
+
+
+def _column(user: pd.DataFrame, name: str) -> pd.Series:
+    if name not in user:
+        return pd.Series("", index=user.index, dtype=str)
+    return user[name].astype(str)
+
+
+def _in_ranges(user: pd.DataFrame, name: str, ranges: tuple[str, ...]) -> NDArray[np.int64]:
+    """The range that each value, a number or a range itself, falls in."""
+    lowest = [float(text.split("-")[0].rstrip("+")) for text in ranges]
+    middle = range_midpoint(_column(user, name))
+    place = np.clip(np.searchsorted(lowest, middle, side="right") - 1, 0, len(ranges) - 1)
+    known = ~np.isnan(middle)
+    if not known.any():
+        return np.full(len(user), len(ranges) // 2)
+    return np.where(known, place, np.bincount(place[known]).argmax())
+
+
+def _gift_propensity(
+    latents: Latents,
+    impressions: NDArray[Any],
+    num_viewers: int,
+    config: SimulatorConfig,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Drawn from its posterior given the viewer's gifts; log-normal prior of mean 1.
+
+    Drawn, because most viewers never give: their posterior means would have far too little spread.
+    """
+    minutes = impressions["watch_s"].astype(np.float64) / 60.0
+    hazard = config.gift_base + config.gift_attachment * latents.replay.attachment
+    hazard = hazard * minutes ** (1.0 + config.gift_duration_exponent)
+    exposure = np.bincount(impressions["viewer"], hazard, num_viewers)
+    gifts = np.bincount(impressions["viewer"], impressions["gift_value"] > 0, num_viewers)
+    std = _ASSUMED.gift_propensity_log_std
+    log_grid = np.linspace(-4.0, 4.0, 81) * std - 0.5 * std**2
+    prior = -0.5 * ((log_grid + 0.5 * std**2) / std) ** 2
+    rate = max(gifts.sum(), 0.5) / max(exposure.sum(), 1e-9)
+    for _ in range(20):  # expectation maximisation for the rate of the average viewer
+        log_weight = prior + gifts[:, None] * log_grid
+        log_weight = log_weight - rate * exposure[:, None] * np.exp(log_grid)
+        weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+        mean = weight @ np.exp(log_grid) / weight.sum(axis=1)
+        rate = max(gifts.sum(), 0.5) / max(exposure @ mean, 1e-9)
+    cumulative = np.cumsum(weight, axis=1)
+    u = rng.random(num_viewers) * cumulative[:, -1]
+    drawn = np.minimum((cumulative < u[:, None]).sum(axis=1), len(log_grid) - 1)
+    return np.asarray(np.exp(log_grid[drawn]))
+
+
+def streamer_table(
+    latents: Latents,
+    impressions: NDArray[Any],
+    rooms: NDArray[Any],
+    category: NDArray[np.integer[Any]],
+    span_s: float,
+) -> NDArray[Any]:
+    """(S,) :func:`streamer_dtype`, without the place of their rooms.
+
+    Popularity is impressions per hour live within ``[0, span_s)``, its log of mean 0.
+    """
+    count = len(category)
+    streamers = np.zeros(count, streamer_dtype(EMBEDDING_DIM))
+    streamers["category"] = category
+    live_s = np.clip(rooms["end_s"], 0, span_s) - np.clip(rooms["start_s"], 0, span_s)
+    hours = np.bincount(rooms["streamer"], live_s, count) / 3600.0
+    shown = np.bincount(impressions["streamer"], minlength=count)
+    log_rate = np.log((shown + 0.5) / (hours + 0.5))
+    streamers["popularity"] = np.exp(log_rate - log_rate.mean())
+    for name, std in (
+        ("quality", _ASSUMED.quality_std),
+        ("sensationalism", _ASSUMED.sensationalism_std),
+    ):
+        values = getattr(latents, name) - getattr(latents, name).mean()
+        streamers[name] = values * std / max(values.std(), 1e-6)
+    hour = rooms["start_s"] % DAY_S / 3600.0
+    angle = np.bincount(rooms["streamer"], np.cos(2 * np.pi * hour / 24), count) + 1j * np.bincount(
+        rooms["streamer"], np.sin(2 * np.pi * hour / 24), count
+    )
+    streamers["home_hour"] = np.angle(angle) % (2 * np.pi) * 24 / (2 * np.pi)
+    return streamers
+
+
+def add_embeddings(viewers: NDArray[Any], streamers: NDArray[Any], latents: Latents) -> None:
+    """Fill in the embeddings of both."""
+    viewers["embedding"], streamers["embedding"] = embeddings(
+        latents, len(viewers), len(streamers), EMBEDDING_DIM
+    )

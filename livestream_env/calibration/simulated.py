@@ -1,0 +1,111 @@
+"""Impressions of simulated viewers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from livestream_env.behaviour import LoggingPolicy
+from livestream_env.calibration.impressions import IMPRESSION_DTYPE
+from livestream_env.env import LiveStreamRecEnv
+from livestream_env.log_simulation import simulate_logs
+from livestream_env.vector_env import LiveStreamRecVectorEnv
+from livestream_env.world import DAY_S, World
+
+_MAX_ENVS = 1024
+
+
+class ActsOnObservations(Protocol):
+    """Anything with Stable-Baselines3's ``predict``."""
+
+    def predict(self, observation: Any) -> tuple[Any, Any]:
+        """Actions for a batch of observations, and a state that is ignored."""
+
+
+def simulate_impressions(
+    policy: ActsOnObservations, env: LiveStreamRecVectorEnv, episodes: int, seed: int
+) -> NDArray[Any]:
+    """Play ``episodes`` with ``policy`` and log what was shown.
+
+    Every viewer slot plays the same number of episodes (rounded up), so that short ones are not
+    favoured.
+
+    Args:
+        policy: what chooses.
+        env: a vector environment with ``autoreset_mode="NextStep"``.
+        episodes: how many to play, at least.
+        seed: of the viewer-days.
+
+    Returns:
+        Impressions, structured (n,) ``IMPRESSION_DTYPE``, sorted by viewer, then time. ``viewer``
+        numbers the episodes, ``day`` counts from the start of each.
+    """
+    per_slot = math.ceil(episodes / env.num_envs)
+    slots = np.arange(env.num_envs)
+    done = np.zeros(env.num_envs, np.int64)
+    observation, info = env.reset(seed=seed)
+    ended = np.zeros(env.num_envs, np.bool_)
+    log = []
+    while (playing := done < per_slot).any():
+        start_s = info["clock_s"]
+        day = (start_s - env.simulation.slots["start_s"]) // DAY_S
+        actions, _ = policy.predict(observation)
+        observation, _, terminated, truncated, info = env.step(actions)
+        shown = playing & ~ended & (info["room"] >= 0)
+        rows = np.zeros(int(shown.sum()), IMPRESSION_DTYPE)
+        rows["viewer"] = (done * env.num_envs + slots)[shown]
+        rows["day"], rows["start_s"] = day[shown], start_s[shown]
+        for name in ("streamer", "room", "click", "watch_s", "likes", "comments", "gift_value",
+                     "follow"):  # fmt: skip
+            rows[name] = info[name][shown]
+        log.append(rows)
+        ended = terminated | truncated
+        done += ended
+    impressions = np.concatenate(log)
+    impressions["category"] = env.world.streamers["category"][impressions["streamer"]]
+    return impressions[np.argsort(impressions["viewer"], kind="stable")]
+
+
+def simulate_world_impressions(
+    world: World,
+    policy: Callable[..., Any] = LoggingPolicy,
+    viewers: ArrayLike | None = None,
+    days: int | None = None,
+    seed: int = 0,
+    config: Mapping[str, float] | None = None,
+    on_step: Callable[[int], object] | None = None,
+) -> NDArray[Any]:
+    """Play each of ``viewers`` once, from day 0 on, as :func:`simulate_logs` does.
+
+    Args:
+        world: to play in.
+        policy: makes what chooses: called as ``policy(env, seed=seed)``, with a single environment.
+        viewers: distinct row numbers of the world's viewers; by default all.
+        days: by default all of the world's.
+        seed: of viewers and policy; the same one gives common random numbers under any ``config``.
+        config: parameters that differ from the world's.
+        on_step: called after each step with the number of viewers who have finished.
+
+    Returns:
+        Impressions, structured (n,) ``IMPRESSION_DTYPE``, sorted by viewer, then time; viewers,
+        streamers and rooms are row numbers of the world.
+    """
+    viewers = np.arange(len(world.viewers)) if viewers is None else np.asarray(viewers)
+    num_envs = min(max(len(viewers) // 20, 1), _MAX_ENVS)  # as simulate_logs recommends
+    env = LiveStreamRecVectorEnv(num_envs, world=world, horizon=days or world.days, config=config)
+    chooser = policy(LiveStreamRecEnv(world=world), seed=seed)
+    log = []
+    for exposures in simulate_logs(chooser, env, viewers, seed, on_step=on_step):
+        rows = np.zeros(len(exposures), IMPRESSION_DTYPE)
+        for name in set(IMPRESSION_DTYPE.names or ()) & set(exposures.dtype.names or ()):
+            rows[name] = exposures[name]
+        rows["start_s"] = exposures["clock_s"]
+        log.append(rows)
+    impressions = np.concatenate(log) if log else np.zeros(0, IMPRESSION_DTYPE)
+    impressions["day"] = impressions["start_s"] // DAY_S
+    impressions["category"] = world.streamers["category"][impressions["streamer"]]
+    return impressions[np.argsort(impressions["viewer"], kind="stable")]

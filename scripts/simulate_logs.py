@@ -1,0 +1,147 @@
+"""Simulate the logs of a live-stream platform and write them in KuaiLive's files.
+
+    python -m scripts.simulate_logs --viewers 1000 --days 7 --out logs
+
+plays each of the world's first 1,000 viewers once, from 04:00 of 5 May 2025 (Beijing) for seven
+days, with the logging policy, and writes
+
+* click, negative, comment, like, gift, room, user, streamer (.csv, or .parquet) and
+  title_embeddings.npy, as the KuaiLive data set has them, events in order of time;
+* exposure.parquet, with a row for each of click and negative and what no real log has: the
+  candidates, the slot shown and its propensity, the session, and the viewer's hidden state;
+* simulation.json: how the log was made.
+
+Policies do not learn from what they log here: name with --model what one has learned before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+import livestream_env
+from agents.policy import AGENTS
+from livestream_env import LiveStreamRecVectorEnv, SimulatorConfig, WorldConfig
+from livestream_env.log_export import export_log
+from livestream_env.log_simulation import simulate_logs
+from livestream_env.logs.writing import FORMATS
+from scripts.arguments import described_parser, json_object, positive_int
+from scripts.evaluate import load_agent
+
+MAX_ENVS = 1024
+_PACKAGES = ("gymnasium", "numba", "numpy", "pyarrow")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = described_parser("scripts.simulate_logs", __doc__)
+    parser.add_argument(
+        "--policy",
+        dest="agent",
+        default="logging",
+        help=f"{', '.join(AGENTS)}, or module:Class; default: %(default)s",
+    )
+    parser.add_argument("--model", type=Path, help="what a learner saved; read with Class.load")
+    parser.add_argument("--viewers", type=positive_int, help="default: all of the world's")
+    parser.add_argument("--days", type=positive_int, default=7, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, required=True, help="folder, new or empty")
+    parser.add_argument("--overwrite", action="store_true", help="replace an older log there")
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--format", choices=FORMATS, default="csv", help="default: %(default)s")
+    parser.add_argument("--world-seed", type=int, help="of the synthetic world; default: 0")
+    parser.add_argument(
+        "--env-kwargs",
+        type=json_object,
+        default={},
+        metavar="JSON",
+        help='arguments of the environment, for example \'{"config": {"num_viewers": 50000}}\'',
+    )
+    return parser
+
+
+def describe(command: str, args: argparse.Namespace, env: LiveStreamRecVectorEnv) -> dict[str, Any]:
+    """What simulation.json says besides the numbers of rows; ``config`` is what is not default."""
+    config: dict[str, float] = {}
+    recipe = env.world.recipe
+    for group in (env.simulation.config, *((recipe[0],) if recipe else ())):
+        default = (
+            SimulatorConfig() if isinstance(group, SimulatorConfig) else WorldConfig()
+        ).to_dict()
+        config |= {k: v for k, v in group.to_dict().items() if v != default[k]}
+    return {
+        "command": command,
+        "policy": args.agent,
+        "viewers": args.viewers,
+        "days": args.days,
+        "seed": args.seed,
+        "env_kwargs": {k: v for k, v in args.env_kwargs.items() if k != "horizon"},
+        "config": config,
+        "versions": {
+            "livestream-env": livestream_env.__version__,
+            "python": platform.python_version(),
+            **{package: version(package) for package in _PACKAGES},
+        },
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Simulate and write; returns the exit status."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    command = shlex.join(["python", "-m", "scripts.simulate_logs", *words])
+    if "horizon" in args.env_kwargs:
+        parser.error("--env-kwargs must not have a horizon: --days is it")
+    if args.seed < 0:
+        parser.error(f"--seed must be at least 0, got {args.seed}")
+    args.env_id = "LiveStreamRec-v0"
+    if args.world_seed is not None:
+        args.env_kwargs["world_seed"] = args.world_seed
+    args.env_kwargs["horizon"] = args.days
+
+    policy = load_agent(parser, args)
+    world = LiveStreamRecVectorEnv(1, **args.env_kwargs).world
+    if args.viewers is None:
+        args.viewers = len(world.viewers)
+    if args.viewers > len(world.viewers):
+        config = f'\'{{"config": {{"num_viewers": {args.viewers}}}}}\''
+        parser.error(
+            f"--viewers must be at most {len(world.viewers)}, the world's number of them, got "
+            f"{args.viewers}; for a larger synthetic world: --env-kwargs {config}"
+        )
+    # A twentieth, so that the most active viewers do not play on alone for long.
+    env = LiveStreamRecVectorEnv(min(max(args.viewers // 20, 1), MAX_ENVS), **args.env_kwargs)
+    viewers = np.arange(args.viewers)
+    try:
+        with tqdm(total=args.viewers, unit=" viewers") as bar:
+            rows = export_log(
+                args.out,
+                simulate_logs(
+                    policy, env, viewers, args.seed, on_step=lambda n: bar.update(n - bar.n)
+                ),
+                world,
+                viewers,
+                args.days,
+                file_format=args.format,
+                overwrite=args.overwrite,
+                about=describe(command, args, env),
+            )
+    except FileExistsError as error:
+        parser.error(f"--out: {error} (--overwrite replaces an older log)")
+    except ValueError as error:
+        parser.error(str(error))
+    print("\n".join(f"{name:10s} {count:12,d}" for name, count in rows.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
