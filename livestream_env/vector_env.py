@@ -118,6 +118,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         )
         self.num_envs = int(num_envs)
         self._limit = max_episode_steps
+        self._everyone = np.ones(self.num_envs, np.bool_)
         self._num_candidates = self.simulation.layout.num_candidates
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
@@ -205,10 +206,9 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             ResetNeeded: before the first reset; with "Disabled", while a slot waits for its reset.
         """
         played = self.play(actions, out)
-        infos: dict[str, Any] = {}
+        infos = self.simulation.infos(played.now, self._everyone.copy())
         if len(played.ended):
-            infos = self._final_infos(played)
-        infos |= self.simulation.infos(played.now, np.ones(self.num_envs, np.bool_))
+            infos |= self._final_infos(played)
         return (
             self.simulation.shaped(played.observations),
             played.outcomes["reward"].copy(),
