@@ -228,7 +228,6 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
         if self._renderer is not None:
             self._renderer.before_step()
         self._action[0] = slot
-        self._action[0] = slot
         outcomes, observations = self.simulation.step(self._action)
         if self._renderer is not None:
             self._renderer.after_step(self._action, outcomes)

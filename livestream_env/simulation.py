@@ -8,6 +8,7 @@ from __future__ import annotations
 import numbers
 import os
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import Any, cast
 
 import numpy as np
@@ -19,7 +20,6 @@ from livestream_env.config import SimulatorConfig, WorldConfig, check_names
 from livestream_env.observation import OBSERVE, ObservationLayout
 from livestream_env.reward import REWARD_COMPONENTS, WATCH_FORMS, weight_vector
 from livestream_env.simulator import kernel
-from livestream_env.simulator.rng import normal_quantile
 from livestream_env.simulator.state import (
     HORIZONS,
     PLAIN_PYTHON,
@@ -40,7 +40,7 @@ INFO_KEYS = (*_INFO_FIELDS, "reward_components")
 _COMPONENT_MASKS = tuple(f"_{name}" for name in REWARD_COMPONENTS)
 _INFO_MASKS = tuple(f"_{name}" for name in INFO_KEYS)
 # Expectations over a watch time are sums over 32 equally likely quantiles.
-_QUANTILES = np.array([normal_quantile((i + 0.5) / 32) for i in range(32)])
+_QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 32) for i in range(32)])
 
 # Viewer and day per slot (N,), -1 where they are to be drawn.
 Starts = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -129,6 +129,8 @@ class Simulation:
         )
         self._world = world_arrays(self.world)
         self._outcome_dtype = outcome_dtype(int(num_candidates))
+        self._outcome_bytes = self.num_slots * self._outcome_dtype.itemsize
+        self._observation_shape = (self.num_slots, self.layout.size)
         self.slots = np.zeros(
             num_slots, slot_dtype(categories, int(num_candidates), int(history_length))
         )
@@ -223,7 +225,7 @@ class Simulation:
         if not self._begun:
             self.require_reset("step()")
         outcomes = self._new_outcomes()
-        observations = self.empty_observation() if out is None else out
+        observations = np.empty(self._observation_shape, np.float32) if out is None else out
         self._advance(self.slots, actions, outcomes, observations)
         return outcomes, observations
 
@@ -241,18 +243,15 @@ class Simulation:
 
     def _new_outcomes(self) -> NDArray[Any]:
         """Zeros (N,)."""
-        return self._outcomes(bytearray(self.num_slots * self._outcome_dtype.itemsize))
-
-    def _outcomes(self, buffer: bytearray) -> NDArray[Any]:
         # NumPy's own zeros() and copy() of records go through all fields, at four times the time.
-        return np.ndarray(self.num_slots, self._outcome_dtype, buffer)
+        return np.ndarray(self.num_slots, self._outcome_dtype, bytearray(self._outcome_bytes))
 
     def copied(self, outcomes: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         """A copy of ``outcomes`` (N,); zeros where ``mask`` (N,) is given and false."""
         copy = bytearray(outcomes.base)  # type: ignore[arg-type]
         if mask is not None:
             np.frombuffer(copy, np.uint8).reshape(self.num_slots, -1)[~mask] = 0
-        return self._outcomes(copy)
+        return np.ndarray(self.num_slots, self._outcome_dtype, copy)
 
     def _advance(
         self,
@@ -288,7 +287,16 @@ class Simulation:
             "sensationalism": out[..., 6],
         }
 
-    # Snapshots
+    # Copies and snapshots
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the kernel's tables, which simulations of a world share."""
+        return {name: value for name, value in vars(self).items() if name != "_world"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Find the tables again."""
+        vars(self).update(state)
+        self._world = world_arrays(self.world)
 
     def get_state(self) -> NDArray[Any]:
         """An exact copy of all slots, randomness included: (N,) structured."""
