@@ -16,7 +16,7 @@ export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv compare sample-log test test-slow lint format clean
+.PHONY: help venv compare sample-log speed test test-slow lint format clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -39,6 +39,9 @@ sample-log: $(STAMP)  ## Simulate data/sample_log anew
 	$(BIN)/python -m scripts.simulate_logs --viewers 200 --days 7 --seed 0 \
 		--out data/sample_log --overwrite \
 		--env-kwargs '{"config": {"num_viewers": 200, "num_streamers": 200, "days": 7}}'
+
+speed: $(STAMP)  ## Measure the environment against CartPole, compare with data/speed_reference.json
+	$(BIN)/python -m scripts.speed $(ARGS)
 
 lint: $(STAMP)  ## Style and types
 	$(BIN)/ruff check .

@@ -9,9 +9,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from livestream_env.simulator.compiling import entry_point
 from livestream_env.simulator.response import appeal
 from livestream_env.simulator.rng import mix, uniform
-from livestream_env.simulator.state import WorldArrays, kernel_array
+from livestream_env.simulator.state import kernel_array
+from livestream_env.simulator.tables import WorldArrays
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 
 _POLICY_KEY = np.uint64(0x8EBC6AF09C88C6E3)  # arbitrary: sets the policy's luck apart
@@ -150,7 +152,7 @@ def _simulate(
             actions, propensity = env.check_actions(actions), np.full(count, np.nan)
         rows = _exposures(env, actions, dtype)
         rows["propensity"] = propensity
-        outcomes = simulation.step(actions)
+        outcomes = simulation.step(actions, buffer)[0]
         for name in _OF_THE_STEP:
             rows[name] = outcomes[name]
         ended = outcomes["terminated"]
@@ -210,7 +212,7 @@ def _draw(
     return actions, given[np.arange(env.num_envs), actions]
 
 
-@njit(cache=True, nogil=True)
+@entry_point
 def _describe(  # type: ignore[no-untyped-def]
     slots,
     actions,
@@ -219,12 +221,12 @@ def _describe(  # type: ignore[no-untyped-def]
     rooms,
     content,
     index_offset,
-    index_room,
-    index_weight,
+    index_share,
+    index,
     parameters,
     out,
 ):
-    w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_room, index_weight)
+    w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_share, index)
     p = parameters[0]
     for i in range(slots.shape[0]):
         s, row, slot = slots[i], out[i], actions[i]
@@ -235,7 +237,7 @@ def _describe(  # type: ignore[no-untyped-def]
         row.viewer = s.viewer
         row.visit = s.visit
         row.step = s.impression
-        row.streamer = w.rooms[row.room].streamer
+        row.streamer = s.streamer[slot]
         row.slot = slot
         for j in range(s.room.shape[0]):
             row.candidate_rooms[j] = s.room[j]

@@ -7,13 +7,16 @@ candidates alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from livestream_env.observation import HISTORY_FIELDS
 from livestream_env.simulation import Simulation, check_choice
+from livestream_env.simulator.encoding import WATCH_S
 from livestream_env.world import AGE_RANGES, DAY_S, DEVICE_PRICES, GENDERS
 
 RENDER_MODES = ("ansi", "rgb_array")
@@ -54,7 +57,8 @@ class Frame:
         cards: the candidates.
         events: kind → text of what came of the impression, in order; empty before the first.
         totals: name → value of the episode so far.
-        history: latest first, (category, seconds watched) of the impressions remembered.
+        history: latest first, (category, seconds watched, at most an hour) of the impressions
+            remembered.
         satisfaction, fatigue, satiation: hidden from the agent; satiation is (K,).
     """
 
@@ -145,13 +149,7 @@ class Renderer:
             cards=self._cards(shown, int(self._actions[i]) if last else -1),
             events={} if outcome is None else self._events(now, outcome),
             totals=self._episode(now, self._totals[i] if last else np.zeros(len(_TOTALS))),
-            history=tuple(
-                (category, event[1])
-                for category, event in zip(
-                    now["history_category"].tolist(), now["history"].tolist(), strict=True
-                )
-                if category >= 0
-            ),
+            history=tuple(_impression(row) for row in now["history"] if row.any()),
             satisfaction=float(now["satisfaction"]),
             fatigue=float(now["fatigue"]),
             satiation=tuple(now["satiation"].tolist()),
@@ -232,6 +230,12 @@ def clock(time_s: float) -> str:
     """For example ``day 3, 20:41:07``."""
     day, second = divmod(int(time_s), int(DAY_S))
     return f"day {day}, {second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+
+
+def _impression(row: NDArray[np.float32]) -> tuple[int, float]:
+    """Category and seconds watched of a row of the history, which is kept as it is observed."""
+    category = int(row[len(HISTORY_FIELDS) :].argmax())
+    return category, math.expm1(row[HISTORY_FIELDS.index("watch_s")] / WATCH_S)
 
 
 def minutes(seconds: float) -> str:

@@ -52,19 +52,19 @@ class LiveStreamRecVecEnv(VecEnv):
 
     def step_wait(self) -> Any:
         """Play them: observations, float32 rewards, dones, list of infos."""
-        observation, reward, terminated, truncated, info = self.env.step(self._actions)
-        done = terminated | truncated
+        played = self.env.play(self._actions)
+        outcomes = played.outcomes
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for key in self.info_keys:
-            values = info[key].copy()
-            if done.any():
-                values[done] = info["final_info"][key][done]
-            for one, value in zip(infos, values, strict=True):
+            for one, value in zip(infos, outcomes[key], strict=True):
                 one[key] = value
-        for i in np.flatnonzero(done).tolist():
-            infos[i]["terminal_observation"] = info["final_obs"][i]
-            infos[i]["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
-        return observation, reward.astype(np.float32), done, infos
+        done = outcomes["terminated"] | played.truncated
+        for i, last in zip(np.flatnonzero(done).tolist(), played.last, strict=True):
+            truncated = played.truncated[i] and not outcomes["terminated"][i]
+            infos[i]["terminal_observation"] = self.env.simulation.shaped(last)
+            infos[i]["TimeLimit.truncated"] = bool(truncated)
+        observations = self.env.simulation.shaped(played.observations)
+        return observations, outcomes["reward"].astype(np.float32), done, infos
 
     def close(self) -> None:
         """Close the vector environment."""

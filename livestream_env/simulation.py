@@ -8,6 +8,7 @@ from __future__ import annotations
 import numbers
 import os
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import Any, cast
 
 import numpy as np
@@ -16,28 +17,30 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig, WorldConfig, check_names
-from livestream_env.observation import OBSERVE, ObservationLayout, encode
+from livestream_env.observation import OBSERVE, ObservationLayout
 from livestream_env.reward import REWARD_COMPONENTS, WATCH_FORMS, weight_vector
 from livestream_env.simulator import kernel
-from livestream_env.simulator.rng import normal_quantile
 from livestream_env.simulator.state import (
     HORIZONS,
-    WorldArrays,
+    PLAIN_PYTHON,
     kernel_array,
     outcome_dtype,
     parameter_record,
     slot_dtype,
-    world_arrays,
 )
+from livestream_env.simulator.tables import WorldArrays, world_arrays
 from livestream_env.world import World
 
 OBSERVATIONS = ("flat", "dict")
-# Fields of an outcome: reward and flag, the reward's components, and what goes into info as it is.
-_COMPONENTS = slice(2, 2 + len(REWARD_COMPONENTS))
-_INFO_FIELDS = cast(tuple[str, ...], outcome_dtype(1).names)[_COMPONENTS.stop :]
+_FIELDS = cast(tuple[str, ...], outcome_dtype(1).names)
+_COMPONENT_FIELDS = tuple(f"reward_{name}" for name in REWARD_COMPONENTS)
+_FIRST_COMPONENT = _FIELDS.index(_COMPONENT_FIELDS[0])
+_INFO_FIELDS = _FIELDS[:_FIRST_COMPONENT]
 INFO_KEYS = (*_INFO_FIELDS, "reward_components")
+_COMPONENT_MASKS = tuple(f"_{name}" for name in REWARD_COMPONENTS)
+_INFO_MASKS = tuple(f"_{name}" for name in INFO_KEYS)
 # Expectations over a watch time are sums over 32 equally likely quantiles.
-_QUANTILES = np.array([normal_quantile((i + 0.5) / 32) for i in range(32)])
+_QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 32) for i in range(32)])
 
 # Viewer and day per slot (N,), -1 where they are to be drawn.
 Starts = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -114,17 +117,31 @@ class Simulation:
             history_length=int(history_length),
             full=observe == "full",
         )
-        self.slots = np.zeros(
-            num_slots, slot_dtype(categories, int(num_candidates), int(history_length))
-        )
-        self.slots["episode"] = -1
-        self._begun = False  # whether every slot is known to have an episode
-        self._first_days = self.world.days - days + 1
         self._parameters = parameter_record(
-            self.world, self.config, horizon, weights, watch == "minutes", switches
+            self.world,
+            self.config,
+            horizon,
+            weights,
+            watch == "minutes",
+            switches,
+            int(num_candidates),
+            observe == "full",
         )
         self._world = world_arrays(self.world)
         self._outcome_dtype = outcome_dtype(int(num_candidates))
+        self._outcome_bytes = self.num_slots * self._outcome_dtype.itemsize
+        self._observation_shape = (self.num_slots, self.layout.size)
+        self.slots = np.zeros(
+            num_slots, slot_dtype(categories, int(num_candidates), int(history_length))
+        )
+        self.slots["episode"] = self.slots["next_viewer"] = self.slots["next_day"] = -1
+        self._first_days = self.world.days - days + 1
+        self._begun = False  # whether every slot is known to have an episode
+
+    @property
+    def bytes_per_slot(self) -> int:
+        """Memory that a slot takes, and what a step returns of it beside the observation."""
+        return int(self.slots.itemsize + self._outcome_dtype.itemsize)
 
     @property
     def kernel_arguments(self) -> tuple[WorldArrays, NDArray[Any]]:
@@ -146,13 +163,14 @@ class Simulation:
         self.slots["episode"][slot] = -1
         self._begun = False
 
-    def starts(self, options: Mapping[str, Any] | None, mask: NDArray[np.bool_]) -> Starts:
+    def starts(self, options: Mapping[str, Any] | None, mask: NDArray[np.bool_]) -> Starts | None:
         """The viewers and days that ``options["viewer"]`` and ``["day"]`` name for ``mask`` (N,).
 
         Raises:
             ValueError: a slot of ``mask`` cannot play such a viewer or day.
         """
-        options = options or {}
+        if not options:
+            return None
         viewers = self._chosen("viewer", options.get("viewer"), len(self.world.viewers), mask)
         return viewers, self._chosen("day", options.get("day"), self._first_days, mask)
 
@@ -172,39 +190,44 @@ class Simulation:
         )
 
     def reset(
-        self,
-        mask: NDArray[np.bool_],
-        outcomes: NDArray[Any] | None = None,
-        starts: Starts | None = None,
-    ) -> NDArray[Any]:
-        """Begin an episode in each slot of ``mask`` (N,); outcomes of other slots stay (or 0).
+        self, mask: NDArray[np.bool_], starts: Starts | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Begin an episode in each slot of ``mask`` (N,); what ``starts`` does not name is drawn.
 
-        What :meth:`starts` does not name is drawn.
+        Returns:
+            Outcomes (N,), zeros for the other slots, and flat observations (N, D) of all slots.
         """
-        if outcomes is None:
-            outcomes = np.zeros(self.num_slots, self._outcome_dtype)
-        kernel.reset(
-            kernel_array(self.slots),
-            mask,
-            *(self.starts(None, mask) if starts is None else starts),
-            *self._world,
-            self._parameters,
-            kernel_array(outcomes),
-        )
-        return outcomes
+        if starts is not None:
+            self.slots["next_viewer"], self.slots["next_day"] = starts
+        outcomes, observations = self._new_outcomes(), self.empty_observation()
+        actions = np.where(mask, kernel.RESET, kernel.LOOK)
+        self._advance(self.slots, actions, outcomes, observations)
+        return outcomes, observations
 
-    def step(self, actions: NDArray[np.int64]) -> NDArray[Any]:
-        """Play ``actions`` (N,); slots that have ended begin their next episode instead."""
-        self.require_reset("step()")
-        outcomes = np.empty(self.num_slots, self._outcome_dtype)
-        kernel.step(
-            kernel_array(self.slots),
-            actions,
-            *self._world,
-            self._parameters,
-            kernel_array(outcomes),
-        )
-        return outcomes
+    def go_on(
+        self,
+        ended: NDArray[np.bool_],
+        outcomes: NDArray[Any],
+        observations: NDArray[np.float32],
+    ) -> None:
+        """Begin an episode in each slot of ``ended`` (N,), over the results of a step."""
+        actions = np.where(ended, kernel.RESET, kernel.PASS)
+        self._advance(self.slots, actions, outcomes, observations)
+
+    def step(
+        self, actions: NDArray[np.int64], out: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Play ``actions`` (N,); slots that have ended begin their next episode instead.
+
+        Returns:
+            Outcomes (N,) and flat observations (N, D), which are ``out`` if given.
+        """
+        if not self._begun:
+            self.require_reset("step()")
+        outcomes = self._new_outcomes()
+        observations = np.empty(self._observation_shape, np.float32) if out is None else out
+        self._advance(self.slots, actions, outcomes, observations)
+        return outcomes, observations
 
     def observe(
         self, out: NDArray[np.float32] | None = None, slots: NDArray[Any] | None = None
@@ -214,8 +237,32 @@ class Simulation:
             slots = self.slots
         if out is None:
             out = self.empty_observation(len(slots))
-        encode(kernel_array(slots), *self._world, self._parameters, self.layout.full, out)
+        nothing = np.empty(0, self._outcome_dtype)
+        self._advance(slots, np.full(len(slots), kernel.LOOK), nothing, out)
         return out
+
+    def _new_outcomes(self) -> NDArray[Any]:
+        """Zeros (N,)."""
+        # NumPy's own zeros() and copy() of records go through all fields, at four times the time.
+        return np.ndarray(self.num_slots, self._outcome_dtype, bytearray(self._outcome_bytes))
+
+    def copied(self, outcomes: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+        """A copy of ``outcomes`` (N,); zeros where ``mask`` (N,) is given and false."""
+        copy = bytearray(outcomes.base)  # type: ignore[arg-type]
+        if mask is not None:
+            np.frombuffer(copy, np.uint8).reshape(self.num_slots, -1)[~mask] = 0
+        return np.ndarray(self.num_slots, self._outcome_dtype, copy)
+
+    def _advance(
+        self,
+        slots: NDArray[Any],
+        actions: NDArray[np.int64],
+        outcomes: NDArray[Any],
+        observations: NDArray[np.float32],
+    ) -> None:
+        if PLAIN_PYTHON:
+            slots, outcomes = kernel_array(slots), kernel_array(outcomes)
+        kernel.advance(slots, actions, *self._world, self._parameters, outcomes, observations)
 
     def empty_observation(self, num_slots: int | None = None) -> NDArray[np.float32]:
         """Room for the flat observations of all slots, or of ``num_slots``."""
@@ -240,7 +287,16 @@ class Simulation:
             "sensationalism": out[..., 6],
         }
 
-    # Snapshots
+    # Copies and snapshots
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the kernel's tables, which simulations of a world share."""
+        return {name: value for name, value in vars(self).items() if name != "_world"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Find the tables again."""
+        vars(self).update(state)
+        self._world = world_arrays(self.world)
 
     def get_state(self) -> NDArray[Any]:
         """An exact copy of all slots, randomness included: (N,) structured."""
@@ -293,24 +349,25 @@ class Simulation:
         """A flat observation (..., D) as the observation space has it."""
         return observation if self.flat else self.layout.to_dict(observation)
 
-    def info(self, outcome: NDArray[Any]) -> dict[str, Any]:
-        """The info of one slot, in plain Python numbers and small arrays."""
-        values = outcome.item()  # field by field would take five times as long
-        info = dict(zip(_INFO_FIELDS, values[_COMPONENTS.stop :], strict=True))
-        components = zip(REWARD_COMPONENTS, values[_COMPONENTS], strict=True)
+    @staticmethod
+    def info(outcome: tuple[Any, ...]) -> dict[str, Any]:
+        """The info of one slot, whose outcome is given as a tuple of plain values."""
+        # Both zips stop at the end of the names.
+        info = dict(zip(_INFO_FIELDS, outcome, strict=False))
+        components = zip(REWARD_COMPONENTS, outcome[_FIRST_COMPONENT:], strict=False)
         info["reward_components"] = dict(components)
         return info
 
-    def infos(self, outcomes: NDArray[Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
+    @staticmethod
+    def infos(outcomes: NDArray[Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
         """The infos of all slots as Gymnasium's vector environments return them."""
-        components: dict[str, Any] = {}
-        for name in REWARD_COMPONENTS:
-            components[name] = outcomes[f"reward_{name}"]
-            components[f"_{name}"] = mask
-        infos: dict[str, Any] = {}
+        components = dict.fromkeys(_COMPONENT_MASKS, mask)
+        for name, column in zip(REWARD_COMPONENTS, _COMPONENT_FIELDS, strict=True):
+            components[name] = outcomes[column]
+        infos: dict[str, Any] = dict.fromkeys(_INFO_MASKS, mask)
         for name in _INFO_FIELDS:
-            infos[name], infos[f"_{name}"] = outcomes[name], mask
-        infos["reward_components"], infos["_reward_components"] = components, mask
+            infos[name] = outcomes[name]
+        infos["reward_components"] = components
         return infos
 
 

@@ -10,9 +10,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from livestream_env.config import HOURLY_ACTIVITY, WorldConfig
+from livestream_env.room_index import CONTENT_STEP_S
 from livestream_env.world import (
     AGE_RANGES,
-    CONTENT_STEP_S,
     DAY_S,
     GENDERS,
     INITIAL_ATTACHMENTS,

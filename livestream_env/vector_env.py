@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -22,6 +22,26 @@ from livestream_env.observation import ObservationLayout
 from livestream_env.rendering import Renderer
 from livestream_env.simulation import Observation, Simulation, check_integer
 from livestream_env.world import World
+
+
+class Played(NamedTuple):
+    """What a step of N viewers brought.
+
+    Attributes:
+        observations: (N, D), of new episodes where "SameStep" began one.
+        outcomes: (N,) of the actions.
+        truncated: (N,) bool, whether the time limit is reached.
+        now: (N,) outcomes as of ``observations``: those of the reset where an episode began.
+        ended: (N,) bool, where "SameStep" began an episode; (0,) if nowhere.
+        last: (episodes ended, D), their last observations.
+    """
+
+    observations: NDArray[np.float32]
+    outcomes: NDArray[Any]
+    truncated: NDArray[np.bool_]
+    now: NDArray[Any]
+    ended: NDArray[np.bool_]
+    last: NDArray[np.float32]
 
 
 class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
@@ -97,6 +117,9 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             config=config,
         )
         self.num_envs = int(num_envs)
+        self._limit = max_episode_steps
+        self._everyone = np.ones(self.num_envs, np.bool_)
+        self._num_candidates = self.simulation.layout.num_candidates
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
         self.single_observation_space = self.simulation.observation_space()
@@ -104,7 +127,6 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._renderer = Renderer.for_mode(render_mode, self.simulation)
-        self._limit = max_episode_steps
         self._buffer = self.simulation.empty_observation() if reuse_buffer else None
 
     @property
@@ -149,10 +171,11 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
                 self.simulation.seed(i, seeding.np_random(one)[0])
             elif unseeded[i]:
                 self.simulation.seed(i, self.np_random)
-        outcomes = self.simulation.reset(mask, starts=starts)
+        outcomes = self.simulation.reset(mask, starts)[0]
         if self._renderer is not None:
             self._renderer.after_reset()
-        return self._observe(None), self.simulation.infos(outcomes, mask)
+        observations = self.simulation.observe(self._buffer)
+        return self.simulation.shaped(observations), self.simulation.infos(outcomes, mask)
 
     def _reset_mask(self, options: dict[str, Any] | None) -> NDArray[np.bool_]:
         mask = (options or {}).get("reset_mask")
@@ -182,32 +205,45 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             ValueError: an action outside the space, or an unsuitable ``out``.
             ResetNeeded: before the first reset; with "Disabled", while a slot waits for its reset.
         """
+        played = self.play(actions, out)
+        infos = self.simulation.infos(played.now, self._everyone.copy())
+        if len(played.ended):
+            infos |= self._final_infos(played)
+        return (
+            self.simulation.shaped(played.observations),
+            played.outcomes["reward"].copy(),
+            played.outcomes["terminated"].copy(),
+            played.truncated,
+            infos,
+        )
+
+    def play(self, actions: NDArray[np.int64], out: NDArray[np.float32] | None = None) -> Played:
+        """:meth:`step`, but for the form of what it returns."""
         checked = self.check_actions(actions)
-        if out is not None:
+        if out is None:
+            out = self._buffer
+        else:
             self._check_out(out)
-        if self.autoreset_mode == AutoresetMode.DISABLED and self.simulation.slots["ended"].any():
-            waiting = np.flatnonzero(self.simulation.slots["ended"])
+        simulation = self.simulation
+        if self.autoreset_mode == AutoresetMode.DISABLED and simulation.slots["ended"].any():
+            waiting = np.flatnonzero(simulation.slots["ended"])
             raise ResetNeeded(f"slots {waiting.tolist()} have ended: reset them before step()")
         if self._renderer is not None:
             self._renderer.before_step()
-        outcomes = self.simulation.step(checked)
+        outcomes, observations = simulation.step(checked, out)
         if self._renderer is not None:
             self._renderer.after_step(checked, outcomes)
-
-        slots = self.simulation.slots
-        terminations = outcomes["terminated"].copy()
-        truncations = np.zeros(self.num_envs, np.bool_)
+        slots = simulation.slots
+        truncated = np.zeros(self.num_envs, np.bool_)
         if self._limit is not None:
-            truncations = slots["impression"] >= self._limit
-            slots["ended"] |= truncations
-        rewards = outcomes["reward"].copy()
-
-        infos: dict[str, Any] = {}
-        ended = slots["ended"]
-        if self.autoreset_mode == AutoresetMode.SAME_STEP and ended.any():
-            outcomes, infos = self._reset_ended(outcomes, ended.copy())
-        infos.update(self.simulation.infos(outcomes, np.ones(self.num_envs, np.bool_)))
-        return self._observe(out), rewards, terminations, truncations, infos
+            truncated = slots["impression"] >= self._limit
+            slots["ended"] |= truncated
+        ended, last, now = np.zeros(0, np.bool_), observations[:0], outcomes
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and np.count_nonzero(slots["ended"]):
+            ended = slots["ended"].copy()
+            last, now = observations[ended], simulation.copied(outcomes)
+            simulation.go_on(ended, now, observations)
+        return Played(observations, outcomes, truncated, now, ended, last)
 
     def check_actions(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
         """The actions as :meth:`step` takes them, or ``ValueError``."""
@@ -216,35 +252,26 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             array.dtype.kind not in "iu"
             or array.shape != (self.num_envs,)
             or array.min() < 0
-            or array.max() >= self.layout.num_candidates
+            or array.max() >= self._num_candidates
         ):
             raise ValueError(
-                f"actions must be {self.num_envs} integers in [0, {self.layout.num_candidates}), "
+                f"actions must be {self.num_envs} integers in [0, {self._num_candidates}), "
                 f"got {actions!r}"
             )
         return np.ascontiguousarray(array, dtype=np.int64)
 
-    def _reset_ended(
-        self, outcomes: NDArray[Any], ended: NDArray[np.bool_]
-    ) -> tuple[NDArray[Any], dict[str, Any]]:
-        """Reset the slots that ended; their last observations and infos, in Gymnasium's form."""
-        last = self.simulation.observe(slots=self.simulation.slots[ended])
+    def _final_infos(self, played: Played) -> dict[str, Any]:
+        """Last observations and infos of the slots that ended, in Gymnasium's form."""
         final_obs = np.full(self.num_envs, None, dtype=object)
-        for row, i in enumerate(np.flatnonzero(ended)):
-            final_obs[i] = self.simulation.shaped(last[row])
-        final = np.zeros_like(outcomes)
-        final[ended] = outcomes[ended]
-        outcomes = self.simulation.reset(ended, outcomes)
-        infos = {
+        for row, i in enumerate(np.flatnonzero(played.ended).tolist()):
+            final_obs[i] = self.simulation.shaped(played.last[row])
+        final = self.simulation.copied(played.outcomes, played.ended)
+        return {
             "final_obs": final_obs,
-            "_final_obs": ended,
-            "final_info": self.simulation.infos(final, ended),
-            "_final_info": ended,
+            "_final_obs": played.ended,
+            "final_info": self.simulation.infos(final, played.ended),
+            "_final_info": played.ended,
         }
-        return outcomes, infos
-
-    def _observe(self, out: NDArray[np.float32] | None) -> Observation:
-        return self.simulation.shaped(self.simulation.observe(self._buffer if out is None else out))
 
     def _check_out(self, out: NDArray[np.float32]) -> None:
         shape = (self.num_envs, self.layout.size)
@@ -271,7 +298,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         self.simulation.set_state(state)
         if self._renderer is not None:
             self._renderer.after_reset()
-        return self._observe(None)
+        return self.simulation.shaped(self.simulation.observe(self._buffer))
 
     def render(self) -> tuple[Any, ...] | None:
         """One frame per viewer."""

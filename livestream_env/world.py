@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.files import atomic_path
+from livestream_env.room_index import CONTENT_STEP_S, INDEX_STEP_S, availability_index
 
 if TYPE_CHECKING:
     from livestream_env.logs import Logs
 
 DAY_S = 86_400.0
-CONTENT_STEP_S = 30.0  # grid of a room's content (Sliver, Moment&Cross: windows of 30 s)
-INDEX_STEP_S = 600.0  # grid of the availability index
 INITIAL_ATTACHMENTS = 12  # most streamers that a viewer knows at the start of an episode
 MIN_ROOM_S = 60.0
 
@@ -114,10 +113,10 @@ class World:
         viewer_ids: (V,) int64 ids in the logs that a world was learnt from; row numbers by default.
         streamer_ids: (S,) int64, the same.
         room_ids: (R,) int64, the same.
-        index_offset: (bins, K + 1) where each category's rooms start in ``index_room``; bin 0
-            starts at ``index_start_s``.
-        index_room: rooms live at some time of a bin, by category.
-        index_weight: (len(index_room) + 1,) running sum of their popularity.
+        index_offset: (bins, K + 1) where each category's rooms start in ``index``; bin 0 starts
+            at ``index_start_s``.
+        index_share: (bins, K) running sum of the categories' shares of the bin's popularity.
+        index: ``INDEX_DTYPE``, the rooms live at some time of a bin, by category.
         index_start_s: start of bin 0, seconds.
         recipe: (config, seed) of a synthetic world, None of any other.
     """
@@ -136,8 +135,8 @@ class World:
     streamer_ids: NDArray[np.int64] = field(default_factory=_no_ids, repr=False)
     room_ids: NDArray[np.int64] = field(default_factory=_no_ids, repr=False)
     index_offset: NDArray[np.int32] = field(init=False, repr=False)
-    index_room: NDArray[np.int32] = field(init=False, repr=False)
-    index_weight: NDArray[np.float64] = field(init=False, repr=False)
+    index_share: NDArray[np.float32] = field(init=False, repr=False)
+    index: NDArray[Any] = field(init=False, repr=False)
     index_start_s: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -153,14 +152,11 @@ class World:
         start_s = min(0.0, float(self.rooms["start_s"].min()))
         end_s = max(self.days * DAY_S, float(self.rooms["end_s"].max()))
         num_bins = int(np.ceil((end_s - start_s) / INDEX_STEP_S)) + 1
-        offset, room, weight = _availability_index(
-            self.rooms, self.streamers, self.num_categories, start_s, num_bins
+        tables = availability_index(
+            self.rooms, self.streamers, self.content, self.num_categories, start_s, num_bins
         )
-        for name, value in zip(
-            ("index_offset", "index_room", "index_weight", "index_start_s"),
-            (offset, room, weight, start_s),
-            strict=True,
-        ):
+        names = ("index_offset", "index_share", "index", "index_start_s")
+        for name, value in zip(names, (*tables, start_s), strict=True):
             object.__setattr__(self, name, value)
 
     @property
@@ -357,30 +353,3 @@ def _check(world: World) -> None:
     for message, is_wrong in wrong.items():
         if is_wrong:
             raise ValueError(message)
-
-
-def _availability_index(
-    rooms: NDArray[Any],
-    streamers: NDArray[Any],
-    num_categories: int,
-    start_s: float,
-    num_bins: int,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
-    """Rooms live at some time of each bin, sorted by bin and category."""
-    first = np.floor((rooms["start_s"] - start_s) / INDEX_STEP_S).astype(np.int64)
-    last = np.floor((rooms["end_s"] - start_s) / INDEX_STEP_S).astype(np.int64)
-    spans = last - first + 1
-    room = np.repeat(np.arange(len(rooms)), spans)
-    in_span = np.arange(len(room)) - np.repeat(np.cumsum(spans) - spans, spans)
-    category = streamers["category"][rooms["streamer"]][room]
-    key = (first[room] + in_span) * num_categories + category
-    order = np.argsort(key, kind="stable")
-    room, key = room[order], key[order]
-    offset = np.searchsorted(key, np.arange(num_bins * num_categories + 1))
-    by_bin = np.lib.stride_tricks.sliding_window_view(offset, num_categories + 1)
-    weight = streamers["popularity"][rooms["streamer"]][room].astype(np.float64)
-    return (
-        np.ascontiguousarray(by_bin[::num_categories], dtype=np.int32),
-        room.astype(np.int32),
-        np.concatenate([[0.0], np.cumsum(weight)]),
-    )

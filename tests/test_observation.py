@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from numba import njit
 
 from livestream_env import ObservationLayout
+from livestream_env.simulator import encoding
 from livestream_env.world import DAY_S
 from tests.helpers import LONG
 
@@ -107,14 +109,13 @@ def context_block(slot, horizon_s):
     ]  # fmt: skip
 
 
-def history_block(slot, categories):
-    rows = []
-    for k, event in zip(slot["history_category"], slot["history"], strict=True):
-        click, watch_s, likes, comments, gift, follow, cover = event
-        row = [click, scaled(watch_s, 3600), min(likes / 3, 1), min(comments / 3, 1),
-               scaled(gift, 56_246), follow, clip(cover / 3), *one_hot(k, categories)]  # fmt: skip
-        rows.append(row if k >= 0 else [0.0] * len(row))
-    return np.concatenate(rows)
+def history_row(event, category, cover, categories):
+    """Of an impression whose info is ``event``."""
+    return [
+        float(event["click"]), scaled(event["watch_s"], 3600), min(event["likes"] / 3, 1),
+        min(event["comments"] / 3, 1), scaled(event["gift_value"], 56_246), float(event["follow"]),
+        clip(cover / 3), *one_hot(category, categories),
+    ]  # fmt: skip
 
 
 def candidate_rows(slot, world):
@@ -185,7 +186,7 @@ def test_every_block_equals_a_slow_recomputation(make_venv, horizon):
         expected = {
             "viewer": viewer_block(slot, world),
             "context": context_block(slot, horizon_s),
-            "history": history_block(slot, world.num_categories),
+            "history": slot["history"].ravel(),
             "hidden": shared,
             "hidden_candidates": rows.ravel(),
         }
@@ -306,7 +307,16 @@ def test_history_is_what_was_shown_latest_first(make_env):
     history = env.layout.to_dict(observation)["history"].reshape(8, 15)
     world = env.world
     for row, event in zip(history, events, strict=False):
-        category = world.streamers["category"][event["streamer"]]
-        assert row[0] == event["click"] and row[7 + category] == 1.0
-        assert row[1] == pytest.approx(scaled(event["watch_s"], 3600), abs=1e-6)
+        streamer = world.streamers[event["streamer"]]
+        category, cover = streamer["category"], streamer["sensationalism"]
+        expected = history_row(event, category, cover, world.num_categories)
+        np.testing.assert_allclose(row, expected, atol=1e-6)
     assert history.shape[0] == 8 and len({e["watch_s"] for e in events}) > 3
+
+
+def test_logarithm():
+    x = np.concatenate([[0.0], np.geomspace(1e-6, 1e7, 100_000)])
+    log1p_32 = njit(lambda x: encoding.log1p_32(x))
+    got = np.array([log1p_32(value) for value in x])
+    np.testing.assert_allclose(got, np.log1p(x), rtol=3e-7, atol=2e-7)
+    assert log1p_32(0.0) == 0.0

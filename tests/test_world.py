@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import pickle
 from dataclasses import replace
@@ -163,11 +164,26 @@ class TestTimetable:
                     & (streamers["category"][rooms["streamer"]] == k)
                 )
                 first, last = tiny.index_offset[time_bin, k : k + 2]
-                got = tiny.index_room[first:last]
+                got = tiny.index["room"][first:last]
                 np.testing.assert_array_equal(np.sort(got), expected)
-                weight = np.diff(tiny.index_weight[first : last + 1])
-                popularity = streamers["popularity"][rooms["streamer"][got]]
-                np.testing.assert_allclose(weight, popularity, rtol=1e-6)
+
+    def test_draws_from_the_index_are_by_popularity(self, tiny):
+        popularity = tiny.streamers["popularity"][tiny.index["streamer"]].astype(float)
+        for offset, running in zip(tiny.index_offset, tiny.index_share, strict=True):
+            total = [popularity[a:b].sum() for a, b in itertools.pairwise(offset)]
+            if sum(total):
+                np.testing.assert_allclose(
+                    np.diff(running, prepend=0), total / np.sum(total), atol=1e-6
+                )
+                assert running[-1] == 1.0
+            for first, last in itertools.pairwise(offset):
+                probability = np.zeros(last - first)
+                keep = tiny.index["keep"][first:last] / 2.0**32
+                alias = tiny.index["alias"][first:last] - first
+                np.add.at(probability, np.arange(last - first), keep)
+                np.add.at(probability, alias, 1.0 - keep)
+                share = popularity[first:last] / popularity[first:last].sum()
+                np.testing.assert_allclose(probability / max(last - first, 1), share, atol=1e-9)
 
     def test_highlights(self):
         config = WorldConfig(num_viewers=5, num_streamers=300, days=7)
@@ -195,7 +211,7 @@ class TestFiles:
         tiny.save(path)
         loaded = World.load(path)
         assert loaded == tiny and loaded.recipe is None
-        for name in ("index_offset", "index_room", "index_weight", "index_start_s"):
+        for name in ("index_offset", "index_share", "index", "index_start_s"):
             assert_same(np.asarray(getattr(loaded, name)), np.asarray(getattr(tiny, name)))
         kwargs = {"num_candidates": 10}
         a, b = LiveStreamRecEnv(world=path, **kwargs), LiveStreamRecEnv(world=tiny, **kwargs)

@@ -10,140 +10,219 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from livestream_env.simulator.availability import index_bin, is_live, room_of_attached
-from livestream_env.simulator.rng import CANDIDATES, mix, uniform
+from livestream_env.room_index import INDEX_STEP_S
+from livestream_env.simulator.availability import (
+    highlight,
+    highlight_of_entry,
+    index_bin,
+    room_of_attached,
+)
+from livestream_env.simulator.compiling import inlined, prefetch
+from livestream_env.simulator.rng import CANDIDATES, below, mix, unit_32
+from livestream_env.simulator.state import SPARE_DRAWS
 
-_TRIES = 4  # draws per slot that may fail before the next source takes over
+_ROUNDS = 4  # of draws, each for the slots that the one before left empty
 _MARGIN_S = 1.0  # a candidate lasts at least this long beyond the browsing
+_QUALITY, _AFFINITY = np.float32(0.5), np.float32(1.0 / 1.2)
+_ZERO = np.float32(0.0)
+_S32, _MASK_32 = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
-@njit(nogil=True)
-def _add(s, count, room):
-    """Append the room if it is new; return the new count."""
-    for i in range(count):
-        if s.room[i] == room:
-            return count
-    s.room[count] = room
-    return count + 1
+@inlined
+def _is_new(s, room):
+    """Whether the room is not among the candidates yet."""
+    shown = False
+    for i in range(s.room.shape[0]):
+        shown |= s.room[i] == room
+    return not shown
 
 
-@njit(nogil=True)
-def _draw(w, first, last, u):
-    """Draw from ``index_room[first:last]`` by popularity (binary search in the running sum)."""
-    base = w.index_weight[first]
-    target = base + u * (w.index_weight[last] - base)
-    low, high = first, last - 1
-    while low < high:
-        middle = (low + high) // 2
-        if w.index_weight[middle + 1] <= target:
-            low = middle + 1
-        else:
-            high = middle
-    return w.index_room[low]
+@inlined
+def _add(s, room, streamer, start_s, highlight):
+    """Make a room the candidate of the next slot to fill."""
+    i = s.order[s.num_found]
+    s.num_found += 1
+    s.room[i] = room
+    s.streamer[i] = streamer
+    s.room_start_s[i] = start_s
+    s.highlight[i] = highlight
 
 
-@njit(nogil=True)
+@inlined
+def _draw_category(share, bits):
+    """Draw from running sums of shares, with the high 32 of the ``bits``."""
+    u = unit_32(bits)
+    k = 0
+    for i in range(share.shape[0] - 1):
+        k += share[i] <= u
+    return k
+
+
+@inlined
 def prepare_categories(s, w, p):
-    """Running sum of the categories' weights in retrieval, exp(retrieval_taste * taste)."""
+    """Running sum of the categories' shares in retrieval, in ratio exp(retrieval_taste * taste)."""
     taste = w.viewers[s.viewer].taste
     total = 0.0
     for k in range(taste.shape[0]):
         total += math.exp(p.retrieval_taste * taste[k])
-        s.category_weight[k] = total
+        s.category_share[k] = total
+    for k in range(taste.shape[0]):
+        s.category_share[k] /= np.float32(total)
 
 
-@njit(nogil=True)
-def _category(s, u):
-    """Draw a category by its weight."""
-    last = s.category_weight.shape[0] - 1
-    target = u * s.category_weight[last]
-    k = 0
-    while k < last and s.category_weight[k] <= target:
-        k += 1
-    return k
-
-
-@njit(nogil=True)
-def _affinity(w, viewer, streamer):
+@inlined
+def _affinity(v, j):
     """Affinity of a viewer to a streamer: taste, embedding, quality; about standard normal."""
-    v, j = w.viewers[viewer], w.streamers[streamer]
-    # np.float64, because Numba's float() leaves 32 bits 32 bits.
-    total = np.float64(v.taste[j.category]) + 0.5 * np.float64(j.quality)
-    for d in range(v.embedding.shape[0]):
-        total += np.float64(v.embedding[d]) * np.float64(j.embedding[d])
-    return total / 1.2
+    a, b, c, d = _ZERO, _ZERO, _ZERO, _ZERO  # four sums, which the processor adds side by side
+    for i in range(0, v.embedding.shape[0], 4):
+        a += v.embedding[i] * j.embedding[i]
+        b += v.embedding[i + 1] * j.embedding[i + 1]
+        c += v.embedding[i + 2] * j.embedding[i + 2]
+        d += v.embedding[i + 3] * j.embedding[i + 3]
+    return (v.taste[j.category] + _QUALITY * j.quality + ((a + c) + (b + d))) * _AFFINITY
 
 
-@njit(nogil=True)
-def _known(s, streamer):
-    """Index of the streamer among the attached, or -1."""
-    for i in range(s.num_attached):
-        if s.attached_streamer[i] == streamer:
-            return i
-    return -1
+@inlined
+def _from_attached(s, w, p, key, until_s):
+    """Fill slots with rooms of streamers that the viewer knows."""
+    # Any order would do; a random first one keeps no streamer from ever being shown.
+    i = below(mix(key, CANDIDATES), s.num_attached)
+    for _ in range(s.num_attached):
+        if s.num_found >= p.attached_quota:
+            break
+        room = room_of_attached(s, w, i, until_s)
+        if room >= 0:
+            now = highlight(w, p, room, s.time_s)
+            _add(s, room, s.attached_streamer[i], s.attached_from_s[i], now)
+        i += 1
+        if i == s.num_attached:
+            i = 0
 
 
-@njit(nogil=True)
-def retrieve(s, w, p, impression_key):
-    """Fill ``s.room``, ``s.known`` and ``s.affinity`` for the impression at ``s.time_s``."""
+@inlined
+def _draw(s, w, p, key, number):
+    """Draw entries of the index for the empty slots: the ``number``-th round of an impression."""
+    num_candidates = s.room.shape[0]
+    s.num_drawn = 0
+    time_bin = index_bin(w, p, s.time_s)
+    if time_bin < 0:
+        return
+    offset = w.index_offset[time_bin]
+    if offset[0] == offset[offset.shape[0] - 1]:
+        return
+    # A few more than needed, because some will not be live any more, or not new.
+    of_category = p.category_quota - s.num_found
+    s.num_of_category = of_category + SPARE_DRAWS if of_category > 0 else 0
+    popular = num_candidates - max(p.category_quota, s.num_found)
+    s.num_drawn = s.num_of_category + popular + SPARE_DRAWS
+    for i in range(s.num_drawn):
+        bits = mix(key, CANDIDATES + 1 + number * s.drawn.shape[0] + i)
+        category = -1
+        if i < s.num_of_category:
+            category = _draw_category(s.category_share, bits)
+        if category < 0 or offset[category] == offset[category + 1]:
+            category = _draw_category(w.index_share[time_bin], bits)
+        low = offset[category]
+        place = (bits & _MASK_32) * np.uint64(offset[category + 1] - low)
+        s.drawn[i] = low + np.int64(place >> _S32)
+        s.drawn_remainder[i] = place & _MASK_32
+        prefetch(w.index, s.drawn[i])
+
+
+@inlined
+def _settle(s, w):
+    """Decide for each entry drawn between itself and its alias."""
+    for i in range(s.num_drawn):
+        entry = w.index[s.drawn[i]]
+        # Not an if: half of the guesses would be wrong.
+        s.drawn[i] += (entry.alias - s.drawn[i]) * (s.drawn_remainder[i] >= entry.keep)
+        prefetch(w.index, s.drawn[i])
+
+
+@inlined
+def _check(s, w, p, until_s):
+    """Fill slots with the entries drawn that are live and new."""
+    bin_s = p.index_start_s + index_bin(w, p, s.time_s) * INDEX_STEP_S
+    for i in range(s.num_drawn):
+        quota = p.category_quota if i < s.num_of_category else s.room.shape[0]
+        if s.num_found < quota:
+            _add_entry(s, w, p, s.drawn[i], bin_s, until_s)
+
+
+@inlined
+def _take_what_there_is(s, w, p, key, until_s):
+    """Fill the slots that are left, from a random entry on: few rooms are live."""
+    time_bin = index_bin(w, p, s.time_s)
+    if time_bin < 0:
+        return
+    bin_s = p.index_start_s + time_bin * INDEX_STEP_S
+    offset = w.index_offset[time_bin]
+    first, last = offset[0], offset[offset.shape[0] - 1]
+    begin = below(mix(key, CANDIDATES), last - first)
+    for i in range(last - first):
+        if s.num_found == s.room.shape[0]:
+            break
+        _add_entry(s, w, p, first + (begin + i) % (last - first), bin_s, until_s)
+
+
+@inlined
+def _add_entry(s, w, p, i, bin_s, until_s):
+    """Fill the next slot with an entry of the index, if it is live and new."""
+    entry = w.index[i]
+    is_live = entry.start_s <= s.time_s and entry.left_s > until_s - bin_s
+    if is_live and _is_new(s, entry.room):
+        now = highlight_of_entry(p, entry, bin_s, s.time_s)
+        _add(s, entry.room, entry.streamer, entry.start_s, now)
+
+
+# Retrieval in three steps. Between them the kernel turns to other viewers, until what was asked of
+# memory has arrived: waiting for it would take half of the time of a step.
+
+
+@inlined
+def begin_retrieval(s, w, p, key):
+    """First step of retrieval for the impression at ``s.time_s``; ``key`` is the impression's."""
+    for i in range(s.room.shape[0]):
+        s.room[i] = -1
+        s.streamer[i] = -1
+        s.order[i] = i
+    # In random order, empty slots too: a slot's number carries no information.
+    bits = mix(key, 0)
+    for i in range(s.room.shape[0] - 1, 0, -1):
+        j = below(mix(bits, i), i + 1)
+        s.order[i], s.order[j] = s.order[j], s.order[i]
+    s.num_found = 0
+    if s.num_attached > 0:
+        _from_attached(s, w, p, key, s.time_s + p.browse_s + _MARGIN_S)
+    _draw(s, w, p, key, 0)
+
+
+@inlined
+def continue_retrieval(s, w):
+    """Second step of retrieval."""
+    _settle(s, w)
+
+
+@inlined
+def end_retrieval(s, w, p, key):
+    """Third step of retrieval: the candidates are on the screen."""
     num_candidates = s.room.shape[0]
     until_s = s.time_s + p.browse_s + _MARGIN_S
-    counter = CANDIDATES
-    count = 0
-
-    quota = round(p.retrieval_attached_share * num_candidates)
-    if quota > 0 and s.num_attached > 0:
-        # Any order would do; a random first one keeps no streamer from ever being shown.
-        begin = int(uniform(impression_key, counter) * s.num_attached)
-        counter += 1
-        for i in range(s.num_attached):
-            if count >= quota:
-                break
-            room = room_of_attached(s, w, (begin + i) % s.num_attached, until_s)
-            if room >= 0:
-                count = _add(s, count, room)
-
-    time_bin = index_bin(w, p, s.time_s)
-    if time_bin >= 0:
-        offset = w.index_offset[time_bin]
-        first, last = offset[0], offset[offset.shape[0] - 1]
-        quota = round((p.retrieval_attached_share + p.retrieval_category_share) * num_candidates)
-        for attempt in range(_TRIES * num_candidates):
-            if count >= num_candidates or first == last:
-                break
-            low, high = first, last
-            if count < quota and attempt < _TRIES * quota:
-                category = _category(s, uniform(impression_key, counter))
-                low, high = offset[category], offset[category + 1]
-            if low < high:
-                room = _draw(w, low, high, uniform(impression_key, counter + 1))
-                if is_live(w, room, s.time_s, until_s):
-                    count = _add(s, count, room)
-            counter += 2
-        if count < num_candidates and first < last:
-            # Few rooms are live: take what there is.
-            begin = int(uniform(impression_key, counter) * (last - first))
-            for i in range(last - first):
-                if count >= num_candidates:
-                    break
-                room = w.index_room[first + (begin + i) % (last - first)]
-                if is_live(w, room, s.time_s, until_s):
-                    count = _add(s, count, room)
-
-    for i in range(count, num_candidates):
-        s.room[i] = -1
-    # Shuffle all slots, empty ones too: a slot's number carries no information.
-    bits = mix(impression_key, 0)
-    for i in range(num_candidates - 1, 0, -1):
-        j = int(uniform(bits, i) * (i + 1))
-        s.room[i], s.room[j] = s.room[j], s.room[i]
+    _check(s, w, p, until_s)
+    for number in range(1, _ROUNDS):
+        if s.num_found < num_candidates:
+            _draw(s, w, p, key, number)
+            _settle(s, w)
+            _check(s, w, p, until_s)
+    if s.num_found < num_candidates:
+        _take_what_there_is(s, w, p, key, until_s)
     for i in range(num_candidates):
-        if s.room[i] >= 0:
-            streamer = w.rooms[s.room[i]].streamer
-            s.known[i] = _known(s, streamer)
-            s.affinity[i] = _affinity(w, s.viewer, streamer)
-        else:
-            s.known[i] = -1
-            s.affinity[i] = 0.0
+        s.known[i] = -1
+        s.affinity[i] = 0.0
+        if s.streamer[i] >= 0:
+            s.affinity[i] = _affinity(w.viewers[s.viewer], w.streamers[s.streamer[i]])
+    for known in range(s.num_attached):
+        for i in range(num_candidates):
+            same = s.streamer[i] == s.attached_streamer[known]
+            s.known[i] = known if same else s.known[i]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from numba import njit
+import numpy as np
 
 from livestream_env.simulator import rng
-from livestream_env.simulator.availability import highlight
+from livestream_env.simulator.compiling import inlined
 
 
 class Appeal(NamedTuple):
@@ -39,25 +39,25 @@ class Response(NamedTuple):
     follow: bool
 
 
-@njit(nogil=True)
+@inlined
 def appeal(s, w, p, slot):
     """The :class:`Appeal` of the candidate in ``slot`` (which must not be empty)."""
     room = w.rooms[s.room[slot]]
-    streamer = w.streamers[room.streamer]
+    streamer = w.streamers[s.streamer[slot]]
     known = s.known[slot]
     return Appeal(
-        s.affinity[slot],
-        s.attachment[known] if known >= 0 else 0.0,
-        highlight(w, p, s.room[slot], s.time_s),
-        float(streamer.quality),
-        float(streamer.sensationalism),
-        s.satiation[streamer.category],
+        np.float64(s.affinity[slot]),
+        np.float64(s.attachment[known]) if known >= 0 else 0.0,
+        np.float64(s.highlight[slot]),
+        np.float64(streamer.quality),
+        np.float64(streamer.sensationalism),
+        np.float64(s.satiation[streamer.category]),
         known >= 0 and s.attached_followed[known] != 0,
         min(room.end_s - s.time_s - p.browse_s, p.watch_cap_s),
     )
 
 
-@njit(nogil=True)
+@inlined
 def click_probability(a, s, p):
     """P(click): logistic."""
     log_odds = (
@@ -73,7 +73,7 @@ def click_probability(a, s, p):
     return 1.0 / (1.0 + math.exp(-log_odds))
 
 
-@njit(nogil=True)
+@inlined
 def watch_log_mean(a, s, p):
     """Mean of the log of the uncensored watch time in seconds."""
     return (
@@ -88,20 +88,20 @@ def watch_log_mean(a, s, p):
     )
 
 
-@njit(nogil=True)
+@inlined
 def like_mean(a, p, watch_s):
     """Expected likes in a watch."""
     return p.like_per_min * (1.0 + p.like_highlight * a.highlight) * watch_s / 60.0
 
 
-@njit(nogil=True)
+@inlined
 def comment_mean(a, p, watch_s):
     """Expected comments in a watch."""
     rate = p.comment_per_min * (p.comment_base + p.comment_attachment * a.attachment)
     return rate * watch_s / 60.0
 
 
-@njit(nogil=True)
+@inlined
 def gift_probability(a, p, gift_propensity, watch_s):
     """P(a gift in the watch): the hazard grows with the minutes watched."""
     minutes = watch_s / 60.0
@@ -109,7 +109,7 @@ def gift_probability(a, p, gift_propensity, watch_s):
     return -math.expm1(-rate * minutes * minutes**p.gift_duration_exponent)
 
 
-@njit(nogil=True)
+@inlined
 def follow_probability(a, p, watch_s):
     """P(a follow) after a click, for streamers not yet followed."""
     if a.followed:
@@ -117,7 +117,7 @@ def follow_probability(a, p, watch_s):
     return min(1.0, p.follow_per_click * (1.0 + p.follow_watch * math.log1p(watch_s / 30.0)))
 
 
-@njit(nogil=True)
+@inlined
 def respond(a, s, w, p, key):
     """Draw the :class:`Response` to an impression."""
     if rng.uniform(key, rng.CLICK) >= click_probability(a, s, p):

@@ -33,6 +33,9 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S12 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(12)
 _MASK_16, _S16, _S32, _S48 = np.uint64(0xFFFF), np.uint64(16), np.uint64(32), np.uint64(48)
+_S40 = np.uint64(40)
+_ROUGH_LIMIT = np.float32(2.0 * math.sqrt(3.0))
+_ROUGH_STEP = np.float32(math.sqrt(3.0) / 65535.0)
 _TO_UNIT = 1.0 / 4503599627370496.0  # 2**-52
 _POISSON_EXACT = 100.0  # beyond this mean, counts are rounded normal numbers
 
@@ -75,6 +78,18 @@ def uniform(key, counter):
 
 
 @njit(cache=True, nogil=True)
+def unit_32(bits):
+    """Uniform on [0, 1) as float32, from the highest 24 of 64 ``bits``."""
+    return np.float32(np.int64(bits >> _S40)) * np.float32(2.0**-24)
+
+
+@njit(cache=True, nogil=True)
+def below(bits, count):
+    """Uniform on 0 .. count - 1 from the highest 32 of 64 ``bits``, for a count below 2**31."""
+    return np.int64(((bits >> _S32) * np.uint64(count)) >> _S32)
+
+
+@njit(cache=True, nogil=True)
 def _tail(q):
     numerator = ((((_C[0] * q + _C[1]) * q + _C[2]) * q + _C[3]) * q + _C[4]) * q + _C[5]
     return numerator / ((((_D[0] * q + _D[1]) * q + _D[2]) * q + _D[3]) * q + 1.0)
@@ -102,14 +117,14 @@ def normal(key, counter):
 
 @njit(cache=True, nogil=True)
 def rough_normal(bits):
-    """Nearly normal from 64 bits: the sum of four 16-bit uniforms; |value| < 3.47, variance 1."""
+    """Nearly normal float32 from 64 bits: the sum of four uniforms; |value| < 3.47, variance 1."""
     total = (
-        np.float64(bits & _MASK_16)
-        + np.float64((bits >> _S16) & _MASK_16)
-        + np.float64((bits >> _S32) & _MASK_16)
-        + np.float64(bits >> _S48)
+        (bits & _MASK_16)
+        + ((bits >> _S16) & _MASK_16)
+        + ((bits >> _S32) & _MASK_16)
+        + (bits >> _S48)
     )
-    return (total / 65535.0 - 2.0) * 1.7320508075688772
+    return np.float32(np.int64(total)) * _ROUGH_STEP - _ROUGH_LIMIT
 
 
 @njit(cache=True, nogil=True)

@@ -8,39 +8,38 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import config as numba_config
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig
+from livestream_env.observation import HISTORY_FIELDS
 from livestream_env.reward import REWARD_COMPONENTS
 from livestream_env.world import DAY_S, World
 
 MAX_ATTACHMENTS = 32  # streamers that a viewer remembers; the weakest gives way
-HISTORY_FIELDS = (
-    "clicked",
-    "watch_s",
-    "likes",
-    "comments",
-    "gift_value",
-    "followed",
-    "cover_appeal",
-)
+
+SPARE_DRAWS = 2  # draws of candidates beyond what is needed, per source
 
 HORIZONS = {"visit": 1, "day": 1, "week": 7}  # in days; a visit begins on one
 DAY_START_S = 4 * 3600.0  # a viewer-day runs from 04:00, the quietest hour, to 04:00
 
 
 def slot_dtype(num_categories: int, num_candidates: int, history_length: int) -> np.dtype[Any]:
-    """One viewer in play: identity, clock, inner state, memory, and the candidates shown."""
+    """One viewer in play: identity, clock, inner state, memory, and the candidates shown.
+
+    Clocks are float64, what only needs six digits is float32: N slots should fit in a cache.
+    """
     return np.dtype(
         [
             ("key", "u8"),  # of the slot, drawn from np_random at a seeded reset
             ("episode", "i8"),  # -1 before the first reset
             ("episode_key", "u8"),
             ("viewer", "i8"),
+            ("next_viewer", "i8"),  # to play in the next episode, from
+            ("next_day", "i8"),  # this day on; -1 where they are to be drawn
             ("ended", "?"),  # terminated or truncated: the next thing must be a reset
             # Clock, seconds from midnight of day 0
             ("time_s", "f8"),
@@ -50,41 +49,49 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
             ("visit", "i8"),
             ("impression", "i8"),  # in the episode
             ("visit_impression", "i8"),
-            ("category_weight", "f8", (num_categories,)),  # of retrieval, running sum
+            ("category_share", "f4", (num_categories,)),  # of retrieval, running sum
             # Inner state: what the agent does not see
             ("satisfaction", "f8"),
             ("fatigue", "f8"),
-            ("satiation", "f8", (num_categories,)),
-            ("attachment", "f8", (MAX_ATTACHMENTS,)),  # [0, 1]
+            ("satiation", "f4", (num_categories,)),
+            ("attachment", "f4", (MAX_ATTACHMENTS,)),  # [0, 1]
             # What the platform has logged
             ("num_attached", "i8"),
             ("attached_streamer", "i4", (MAX_ATTACHMENTS,)),
             ("attached_room", "i4", (MAX_ATTACHMENTS,)),  # the one that is on or comes next,
             ("attached_from_s", "f8", (MAX_ATTACHMENTS,)),  # its start
             ("attached_until_s", "f8", (MAX_ATTACHMENTS,)),  # and its end
-            ("attached_watch_s", "f8", (MAX_ATTACHMENTS,)),
+            ("attached_watch_s", "f4", (MAX_ATTACHMENTS,)),
             ("attached_followed", "i1", (MAX_ATTACHMENTS,)),  # 0 or 1
-            ("category_watch_s", "f8", (num_categories,)),  # with exponential forgetting
+            ("category_watch_s", "f4", (num_categories,)),  # with exponential forgetting
             ("watch_s", "f8"),  # in the episode
             ("clicks", "i8"),
-            ("history_category", "i4", (history_length,)),  # latest first; -1 where none
-            ("history", "f8", (history_length, len(HISTORY_FIELDS))),
-            # The candidates on the screen; room -1 where the slot is empty
+            # Rows as observed, latest first; zeros where there is no such impression
+            ("history", "f4", (history_length, len(HISTORY_FIELDS) + num_categories)),
+            # The candidates on the screen; -1 where the slot is empty
             ("room", "i4", (num_candidates,)),
+            ("streamer", "i4", (num_candidates,)),
             ("known", "i4", (num_candidates,)),  # index among the attached, or -1
-            ("affinity", "f8", (num_candidates,)),  # true
+            ("affinity", "f4", (num_candidates,)),  # true
+            ("highlight", "f4", (num_candidates,)),  # as availability.highlight
+            ("room_start_s", "f8", (num_candidates,)),
+            # While candidates are retrieved: in which order slots are filled, how many are,
+            # entries of the index drawn for the others, what decides between entry and alias
+            ("order", "i4", (num_candidates,)),
+            ("num_found", "i8"),
+            ("num_of_category", "i8"),
+            ("num_drawn", "i8"),
+            ("drawn", "i8", (num_candidates + 2 * SPARE_DRAWS,)),
+            ("drawn_remainder", "u4", (num_candidates + 2 * SPARE_DRAWS,)),
         ],
         align=True,
     )
 
 
 def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
-    """What one reset or step returns: reward, flag, components, then the fields of ``info``."""
+    """What one reset or step brought: the fields of ``info``, then what is not in it as it is."""
     return np.dtype(
         [
-            ("reward", "f8"),
-            ("terminated", "?"),
-            *((f"reward_{name}", "f8") for name in REWARD_COMPONENTS),
             ("action_mask", "i1", (num_candidates,)),
             ("candidate_rooms", "i4", (num_candidates,)),
             ("candidate_streamers", "i4", (num_candidates,)),
@@ -102,6 +109,9 @@ def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
             ("viewer", "i8"),
             ("room", "i8"),
             ("streamer", "i8"),
+            *((f"reward_{name}", "f8") for name in REWARD_COMPONENTS),
+            ("reward", "f8"),
+            ("terminated", "?"),
         ],
         align=True,
     )
@@ -116,7 +126,7 @@ def _digest_of_sources() -> str:
     them take names the digest.
     """
     package = Path(__file__).parents[1]
-    others = (package / f"{name}.py" for name in ("observation", "reward", "world"))
+    others = (package / f"{name}.py" for name in ("reward", "room_index", "world"))
     sources = (*sorted((package / "simulator").glob("*.py")), *others)
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
@@ -136,33 +146,21 @@ _PARAMETER_DTYPE = np.dtype(
         ("reward_weights", "f8", (len(REWARD_COMPONENTS),)),
         ("activity", "f8", (25,)),  # seconds of mean activity passed by each full hour
         ("index_start_s", "f8"),
+        ("attached_quota", "i8"),  # candidates offered to known streamers
+        ("category_quota", "i8"),  # and to them or to preferred categories
+        ("observe_full", "?"),
         (f"sources_{_digest_of_sources()}", "?"),  # for its name, see there
     ],
     align=True,
 )
 
 
-class WorldArrays(NamedTuple):
-    """The arrays of a world as the kernel takes them."""
-
-    viewers: Any
-    streamers: Any
-    rooms: Any
-    content: Any
-    index_offset: Any
-    index_room: Any
-    index_weight: Any
+PLAIN_PYTHON = bool(numba_config.DISABLE_JIT)  # type: ignore[attr-defined]
 
 
 def kernel_array(array: NDArray[Any]) -> NDArray[Any]:
     """The view that the kernel takes: records with attributes where it runs as plain Python."""
-    plain_python = numba_config.DISABLE_JIT  # type: ignore[attr-defined]
-    return array.view(np.recarray) if plain_python and array.dtype.names else array
-
-
-def world_arrays(world: World) -> WorldArrays:
-    """The arrays of ``world`` in the order of the kernel's arguments."""
-    return WorldArrays(*(kernel_array(getattr(world, name)) for name in WorldArrays._fields))
+    return array.view(np.recarray) if PLAIN_PYTHON and array.dtype.names else array
 
 
 def parameter_record(
@@ -172,6 +170,8 @@ def parameter_record(
     reward_weights: NDArray[np.float64],
     watch_in_minutes: bool,
     switches: dict[str, bool],
+    num_candidates: int,
+    observe_full: bool,
 ) -> NDArray[Any]:
     """All scalars that the kernel needs, as an array of one record."""
     record = np.zeros(1, _PARAMETER_DTYPE)
@@ -190,4 +190,7 @@ def parameter_record(
     record["reward_weights"] = reward_weights
     record["activity"] = np.concatenate([[0.0], np.cumsum(world.hourly_activity)]) * DAY_S
     record["index_start_s"] = world.index_start_s
+    shares = np.cumsum([config.retrieval_attached_share, config.retrieval_category_share])
+    record["attached_quota"], record["category_quota"] = np.round(shares * num_candidates)
+    record["observe_full"] = observe_full
     return kernel_array(record)

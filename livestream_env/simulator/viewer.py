@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from livestream_env.simulator import rng
-from livestream_env.simulator.availability import forget_rooms
+from livestream_env.simulator.availability import find_room
+from livestream_env.simulator.compiling import inlined
 from livestream_env.world import DAY_S
 
 _HOUR_S = 3600.0
 _FORGETTING_S = 1800.0  # time constant of the logged watch time per category
 
 
-@njit(nogil=True)
+@inlined
 def after_activity(p, time_s, seconds):
     """The moment when ``seconds`` of mean activity have passed since ``time_s``.
 
@@ -35,7 +35,7 @@ def after_activity(p, time_s, seconds):
     return (day + more) * DAY_S + (j + share) * _HOUR_S
 
 
-@njit(nogil=True)
+@inlined
 def gap_s(s, w, p, key):
     """Seconds of mean activity until the next visit: log-normal, shorter when satisfied."""
     log_gap = (
@@ -47,17 +47,17 @@ def gap_s(s, w, p, key):
     return math.exp(min(max(log_gap, 0.0), 20.0))
 
 
-@njit(nogil=True)
+@inlined
 def pass_time(s, p, seconds):
     """Let satiation and the logged watch times per category decay."""
-    satiation = math.exp(-seconds / p.satiation_decay_s)
-    logged = math.exp(-seconds / _FORGETTING_S)
+    satiation = np.float32(math.exp(-seconds / p.satiation_decay_s))
+    logged = np.float32(math.exp(-seconds / _FORGETTING_S))
     for k in range(s.satiation.shape[0]):
         s.satiation[k] *= satiation
         s.category_watch_s[k] *= logged
 
 
-@njit(nogil=True)
+@inlined
 def remember(s, w, streamer):
     """Index of a new entry for the streamer; the weakest gives way when memory is full."""
     i = s.num_attached
@@ -72,27 +72,27 @@ def remember(s, w, streamer):
     s.attachment[i] = 0.0
     s.attached_watch_s[i] = 0.0
     s.attached_followed[i] = 0
-    forget_rooms(s, w, i)
+    find_room(s, w, i)
     return i
 
 
-@njit(nogil=True)
+@inlined
 def grow_attachment(s, w, p, slot, streamer, response):
     """Log a click, and let attachment grow by the watch: a long one, a tenth of the way to 1."""
     i = s.known[slot]
     if i < 0:
         i = remember(s, w, streamer)
-    s.attached_watch_s[i] += response.watch_s
+    s.attached_watch_s[i] += np.float32(response.watch_s)
     if response.follow:
         s.attached_followed[i] = 1
     if p.use_attachment:
-        old = s.attachment[i]
+        old = np.float64(s.attachment[i])
         share = -math.expm1(-response.watch_s / p.attachment_scale_s)
         new = old + p.attachment_gain * (1.0 - old) * share
         s.attachment[i] = max(new, p.follow_attachment) if response.follow else new
 
 
-@njit(nogil=True)
+@inlined
 def update_mood(s, p, response, sensationalism):
     """Satisfaction and fatigue after an impression.
 
@@ -113,16 +113,16 @@ def update_mood(s, p, response, sensationalism):
     s.fatigue = max(0.0, p.fatigue_memory * s.fatigue + step)
 
 
-@njit(nogil=True)
+@inlined
 def satiate(s, w, p, category, watch_s):
     """Add a watch to the satiation with its category."""
-    s.category_watch_s[category] += watch_s
+    s.category_watch_s[category] += np.float32(watch_s)
     if p.use_satiation:
         gain = p.satiation_gain * float(w.viewers[s.viewer].satiation_gain[category])
-        s.satiation[category] += gain * math.log1p(watch_s / 30.0)
+        s.satiation[category] += np.float32(gain * math.log1p(watch_s / 30.0))
 
 
-@njit(nogil=True)
+@inlined
 def leaves(s, p, key):
     """Whether the viewer leaves after this impression."""
     log_odds = (
@@ -134,7 +134,7 @@ def leaves(s, p, key):
     return rng.uniform(key, rng.EXIT) < 1.0 / (1.0 + math.exp(-log_odds))
 
 
-@njit(nogil=True)
+@inlined
 def begin_visit(s, time_s):
     """Open the service at ``time_s``, rested."""
     s.time_s = time_s
@@ -143,14 +143,14 @@ def begin_visit(s, time_s):
     s.fatigue = 0.0
 
 
-@njit(nogil=True)
+@inlined
 def stay_away(s, w, p, key):
     """Leave, and come back after the gap; what the viewer feels fades meanwhile."""
     back_s = after_activity(p, s.time_s, gap_s(s, w, p, key))
     away_s = back_s - s.time_s
     pass_time(s, p, away_s)
     s.satisfaction *= math.exp(-away_s / (p.satisfaction_decay_days * DAY_S))
-    fading = 0.5 ** (away_s / (p.attachment_half_life_days * DAY_S))
+    fading = np.float32(0.5 ** (away_s / (p.attachment_half_life_days * DAY_S)))
     for i in range(s.num_attached):
         s.attachment[i] *= fading
     s.visit += 1

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+from numba import njit
+from numba.core.registry import CPUDispatcher
 
 from livestream_env import LiveStreamRecEnv
 from livestream_env.simulator.response import Appeal
 from livestream_env.simulator.rng import mix
-from livestream_env.simulator.state import WorldArrays, kernel_array
+from livestream_env.simulator.state import kernel_array
+from livestream_env.simulator.tables import WorldArrays
 
 KEY = np.uint64(20260101)
 
@@ -17,6 +21,20 @@ KEY = np.uint64(20260101)
 def keys(count: int, key: np.uint64 = KEY) -> list[np.uint64]:
     """``count`` keys, as of so many impressions."""
     return [np.uint64(mix(key, i)) for i in range(count)]
+
+
+def callable_functions(module: ModuleType) -> SimpleNamespace:
+    """The functions of a module of the simulator, which are compiled without Python wrappers."""
+
+    def wrapped(function: CPUDispatcher) -> Any:
+        return njit(lambda *args: function(*args))
+
+    return SimpleNamespace(
+        **{
+            name: wrapped(value) if isinstance(value, CPUDispatcher) else value
+            for name, value in vars(module).items()
+        }
+    )
 
 
 class Bench:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from livestream_env.simulator import availability
-from livestream_env.world import CONTENT_STEP_S, INDEX_STEP_S
-from tests.simulator.bench import Bench
+from livestream_env.room_index import CONTENT_STEP_S, INDEX_STEP_S
+from livestream_env.simulator import availability as availability_module
+from tests.simulator.bench import Bench, callable_functions
+
+availability = callable_functions(availability_module)
 
 
 @pytest.fixture
@@ -27,15 +29,17 @@ def attach(bench, streamer):
     """Make ``streamer`` the only one that the viewer of the bench knows."""
     bench.s["attached_streamer"][0] = streamer
     bench.s["num_attached"] = 1
-    availability.forget_rooms(bench.s, bench.w, 0)
+    availability.find_room(bench.s, bench.w, 0)
 
 
 @pytest.mark.parametrize("ahead_s", [0.0, 600.0])
 @pytest.mark.parametrize("streamer", [0, 7, 199])
 def test_room_of_attached_as_time_goes_by(bench, streamer, ahead_s):
     rooms = bench.env.world.rooms
+    times = sorted(moments(bench))
+    bench.s["time_s"] = times[len(times) // 2]  # the search begins in the middle of the timetable
     attach(bench, streamer)
-    for now_s in sorted(moments(bench)):
+    for now_s in times[len(times) // 2 :]:
         live = np.flatnonzero(
             (rooms["streamer"] == streamer)
             & (rooms["start_s"] <= now_s)
@@ -58,14 +62,6 @@ def test_room_of_an_attached_streamer_who_never_streams(make_env):
         assert availability.room_of_attached(bench.s, bench.w, 0, 40_000.0) == -1
 
 
-def test_is_live_from_start_until_before_end(bench):
-    start_s, end_s = (bench.env.world.rooms[name][5] for name in ("start_s", "end_s"))
-    assert availability.is_live(bench.w, 5, start_s, start_s)
-    assert not availability.is_live(bench.w, 5, np.nextafter(start_s, 0), start_s)
-    assert not availability.is_live(bench.w, 5, start_s, end_s)
-    assert availability.is_live(bench.w, 5, start_s, np.nextafter(end_s, 0))
-
-
 def test_index_holds_every_live_room(bench):
     world = bench.env.world
     for now_s in moments(bench):
@@ -75,9 +71,9 @@ def test_index_holds_every_live_room(bench):
             assert not len(live)
             continue
         offset = world.index_offset[time_bin]
-        assert set(live) <= set(world.index_room[offset[0] : offset[-1]].tolist())
+        assert set(live) <= set(world.index["room"][offset[0] : offset[-1]].tolist())
         for k in range(world.num_categories):
-            rooms = world.index_room[offset[k] : offset[k + 1]]
+            rooms = world.index["room"][offset[k] : offset[k + 1]]
             assert (world.streamers["category"][world.rooms["streamer"][rooms]] == k).all()
 
 
@@ -98,9 +94,28 @@ def test_highlight_changes_on_the_grid_and_stays_within_the_room(bench):
         for now_s in np.random.default_rng(room).uniform(start_s, end_s, 20):
             expected = bits[first + int((now_s - start_s) // CONTENT_STEP_S)]
             assert availability.highlight(bench.w, bench.p, room, now_s) == expected
-        last = availability.content_cell(bench.w, room, np.nextafter(end_s, 0))
+        last = first + availability.cell_at(start_s, np.nextafter(end_s, 0))
         after = world.rooms["content"][room + 1]
         assert last < after, "the next room's content begins after this one's"
+
+
+def test_an_entry_of_the_index_knows_its_room(bench):
+    world = bench.env.world
+    index = bench.w.index
+    rng = np.random.default_rng(3)
+    for i in rng.integers(len(index), size=200).tolist():
+        time_bin = int(np.searchsorted(world.index_offset[:, -1], i, side="right"))
+        bin_s = world.index_start_s + time_bin * INDEX_STEP_S
+        room = world.rooms[world.index["room"][i]]
+        assert world.index["start_s"][i] == room["start_s"]
+        assert world.index["streamer"][i] == room["streamer"]
+        left_s = room["end_s"] - bin_s
+        assert left_s - 0.01 < world.index["left_s"][i] < left_s
+        live = max(bin_s, room["start_s"]), min(bin_s + INDEX_STEP_S, room["end_s"])
+        for now_s in rng.uniform(*live, size=5) if live[0] < live[1] else ():
+            expected = availability.highlight(bench.w, bench.p, int(index[i]["room"]), now_s)
+            got = availability.highlight_of_entry(bench.p, index[i], bin_s, now_s)
+            assert got == expected
 
 
 def test_highlights_switched_off_are_average(make_env):

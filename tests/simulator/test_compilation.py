@@ -12,10 +12,11 @@ import pytest
 from numba.core.caching import NullCache
 from numba.core.registry import CPUDispatcher
 
-from livestream_env import observation, reward, synthetic
+from livestream_env import reward, room_index, synthetic
 from livestream_env.simulator import (
     availability,
     candidates,
+    encoding,
     kernel,
     response,
     rng,
@@ -24,7 +25,7 @@ from livestream_env.simulator import (
 )
 
 PACKAGE = Path(reward.__file__).parent
-ENTRY_POINTS = {"reset", "step", "expected_response", "encode"}
+ENTRY_POINTS = {"advance", "expected_response"}
 RUN = """
 import livestream_env
 small = {"num_viewers": 20, "num_streamers": 20, "days": 1, "click_bias": 20.0}
@@ -35,12 +36,12 @@ print(env.step(0)[-1]["watch_s"])
 
 
 def test_only_entry_points_and_self_contained_files_are_cached():
-    for module in (availability, candidates, kernel, response, viewer, observation, reward):
+    for module in (availability, candidates, encoding, kernel, response, viewer, reward):
         for name, function in vars(module).items():
             if isinstance(function, CPUDispatcher) and function.__module__ == module.__name__:
                 cached = not isinstance(function._cache, NullCache)
                 assert cached == (name in ENTRY_POINTS), f"{module.__name__}.{name}"
-    for module in (rng, synthetic):
+    for module in (rng, room_index, synthetic):
         for function in vars(module).values():
             if isinstance(function, CPUDispatcher):
                 assert function.__module__ == module.__name__
@@ -51,7 +52,7 @@ def test_digest_follows_every_source(tmp_path, monkeypatch):
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(state, "__file__", str(copy / "simulator" / "state.py"))
     digests = [state._digest_of_sources()]
-    for name in ("simulator/viewer.py", "simulator/rng.py", "observation.py", "world.py"):
+    for name in ("simulator/viewer.py", "simulator/rng.py", "room_index.py", "world.py"):
         with open(copy / name, "a") as file:
             file.write("\n# changed\n")
         digests.append(state._digest_of_sources())

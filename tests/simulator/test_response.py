@@ -9,8 +9,10 @@ import pytest
 from scipy import special, stats
 
 from livestream_env import SimulatorConfig
-from livestream_env.simulator import response as model
-from tests.simulator.bench import Bench, an_appeal, keys
+from livestream_env.simulator import response as model_module
+from tests.simulator.bench import Bench, an_appeal, callable_functions, keys
+
+model = callable_functions(model_module)
 
 DEFAULTS = SimulatorConfig()
 

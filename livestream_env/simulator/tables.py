@@ -1,0 +1,149 @@
+"""The world as the kernel reads it: packed tables, made once per world.
+
+What every impression needs of a viewer or a streamer lies together, and features that never change
+are stored as they are observed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import mmap
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livestream_env.simulator.state import kernel_array
+from livestream_env.world import AGE_RANGES, DEVICE_PRICES, World
+
+# Scales: a value at the scale maps to 1, beyond it is clipped.
+_LOG_FOLLOW = math.log1p(5_000)
+_LOG_FANS = math.log1p(100_000)
+_LOG_ACTIVITY = 3.0
+_TASTE = 4.0
+_LOG_POPULARITY = 5.0
+COVER = 3.0
+
+_LINE = 64  # bytes, of a cache
+_LARGE_PAGE = 2 << 20  # bytes
+_LANES = 4  # embeddings are padded to a multiple of it, see candidates.py
+
+
+class WorldArrays(NamedTuple):
+    """The arrays of a world, and the order in which the kernel takes them."""
+
+    viewers: Any
+    streamers: Any
+    rooms: Any
+    content: Any
+    index_offset: Any
+    index_share: Any
+    index: Any
+
+
+@functools.lru_cache(maxsize=4)
+def world_arrays(world: World) -> WorldArrays:
+    """The tables of ``world``; environments of the same world share them."""
+    arrays = (
+        _viewers(world),
+        _streamers(world),
+        world.rooms,
+        world.content,
+        world.index_offset,
+        world.index_share,
+        world.index,
+    )
+    return WorldArrays(*map(kernel_array, _in_large_pages(arrays)))
+
+
+def _in_large_pages(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Copies in one piece of memory, for which the system is asked to use large pages.
+
+    An impression looks up a few dozen places all over these megabytes. In pages of 4 KiB nearly
+    every look needs a second one, where the page is; that costs more than the look.
+    """
+    sizes = [-(-array.nbytes // _LINE) * _LINE for array in arrays]
+    total = sum(sizes)
+    memory: mmap.mmap | bytearray
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        total = -(-total // _LARGE_PAGE) * _LARGE_PAGE
+        memory = mmap.mmap(-1, total, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    else:
+        memory = bytearray(total)
+    copies, at = [], 0
+    for array, size in zip(arrays, sizes, strict=True):
+        copy = np.frombuffer(memory, array.dtype, array.size, at).reshape(array.shape)
+        copy[...] = array
+        copies.append(copy)
+        at += size
+    return copies
+
+
+def _padded(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.pad(embedding, ((0, 0), (0, -embedding.shape[1] % _LANES)))
+
+
+def _viewers(world: World) -> NDArray[Any]:
+    """The world's viewers, with their block of the observation."""
+    viewers = world.viewers
+    embedding = _padded(viewers["embedding"])
+    features = np.column_stack(
+        [
+            2.0 * viewers["age"] / (len(AGE_RANGES) - 1) - 1.0,
+            viewers["gender"] == 0,
+            viewers["gender"] == 1,
+            2.0 * viewers["device_price"] / (len(DEVICE_PRICES) - 1) - 1.0,
+            viewers["is_streamer"],
+            np.log1p(viewers["follow_count"]) / _LOG_FOLLOW,
+            np.log1p(viewers["fan_count"]) / _LOG_FANS,
+            np.log(viewers["activity"]) / _LOG_ACTIVITY,
+            viewers["taste"] / _TASTE,
+        ]
+    ).clip(-1.0, 1.0)
+    copied = ("activity", "gift_propensity", "taste", "satiation_gain")
+    attached = ("attached_streamer", "attached_strength", "attached_watch_s", "attached_followed")
+    packed = np.empty(
+        len(viewers),
+        np.dtype(
+            [
+                *((name, viewers.dtype[name]) for name in copied),
+                ("embedding", "f4", embedding.shape[1:]),
+                ("features", "f4", features.shape[1:]),
+                *((name, viewers.dtype[name]) for name in attached),
+            ],
+            align=True,
+        ),
+    )
+    packed["embedding"], packed["features"] = embedding, features
+    for name in (*copied, *attached):
+        packed[name] = viewers[name]
+    return packed
+
+
+def _streamers(world: World) -> NDArray[Any]:
+    """What a candidate needs of its streamer: 60 bytes of the default world's."""
+    streamers = world.streamers
+    embedding = _padded(streamers["embedding"])
+    copied = ("category", "first_room", "num_rooms", "quality", "sensationalism")
+    packed = np.empty(
+        len(streamers),
+        np.dtype(
+            [
+                ("embedding", "f4", embedding.shape[1:]),
+                *((name, streamers.dtype[name]) for name in copied),
+                ("cover", "f4"),  # observed
+                ("popularity", "f4"),  # observed
+            ],
+            align=True,
+        ),
+    )
+    packed["embedding"] = embedding
+    for name in copied:
+        packed[name] = streamers[name]
+    packed["cover"] = (streamers["sensationalism"] / COVER).clip(-1.0, 1.0)
+    popularity = np.log(np.maximum(streamers["popularity"], 1e-9)) / _LOG_POPULARITY
+    packed["popularity"] = popularity.clip(-1.0, 1.0)
+    return packed
