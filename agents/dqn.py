@@ -190,7 +190,12 @@ class DQN(DQNFiles):
         config = self.config
         alpha = config.priority_alpha if config.prioritized else None
         return ReplayBuffer(
-            config.replay_size, self.env.num_envs, self.observation_size, config.n_step, alpha
+            config.replay_size,
+            self.env.num_envs,
+            self.observation_size,
+            config.n_step,
+            alpha,
+            self.learner.device,
         )
 
     def _act(self, observation: Any, epsilon: float, rng: np.random.Generator) -> np.ndarray:

@@ -304,7 +304,7 @@ def test_learns_on_the_livestream_env(tmp_path):
     observation, _ = env.reset(seed=0)
     action, _ = agent.predict(observation, deterministic=True)
     env.step(action)
-    mine = agent.learner.action_mask(observation[None])
+    mine = agent.learner.action_mask(torch.from_numpy(observation[None]))
     np.testing.assert_array_equal(mine[0], env.unwrapped.layout.action_mask(observation))
 
 

@@ -38,7 +38,10 @@ def batch(size=4, seed=0, **columns):
         "weight": np.ones(size, dtype=np.float32),
         "cell": np.arange(size),
     }
-    return Batch(**random | columns)
+    columns = random | columns
+    for name in ("observation", "next_observation"):
+        columns[name] = torch.from_numpy(columns[name])
+    return Batch(**columns)
 
 
 def test_targets_by_hand():
@@ -72,17 +75,18 @@ def test_masks_in_the_target():
 
 
 def test_masks_come_from_function_or_layout_and_can_be_switched_off():
-    observation = np.zeros((2, SIZE), dtype=np.float32)
+    observation = torch.zeros((2, SIZE))
     assert learner().action_mask(observation) is None
     only_first = np.array([[True, False, False]] * 2)
-    assert (learner(lambda o: only_first).action_mask(observation) == only_first).all()
+    mask = learner(lambda o: only_first).action_mask(observation)
+    np.testing.assert_array_equal(mask, only_first)
     assert learner(lambda o: only_first, mask_actions=False).action_mask(observation) is None
-    values = learner(lambda o: only_first).q_values(observation)
+    values = learner(lambda o: only_first).q_values(observation.numpy())
     np.testing.assert_array_equal(np.isneginf(values), ~only_first)
 
     layout = ColumnLayout.of(SlotLayout())
     candidate = QLearner(DQNConfig(), 12, 3, layout)
-    seen = np.zeros((1, 12), dtype=np.float32)
+    seen = torch.zeros((1, 12))
     seen[0, 6] = 1.0  # slot 1 is valid
     np.testing.assert_array_equal(candidate.action_mask(seen), [[False, True, False]])
 
@@ -105,7 +109,7 @@ def test_updates_equal_plain_pytorch(loss, double, max_grad_norm):
     optimizer = torch.optim.Adam(online.parameters(), lr=1e-2)
     for update in range(1, 51):
         one = batch(32, seed=update)
-        o, a, r, d, o2, *_ = (torch.from_numpy(column) for column in one)
+        o, a, r, d, o2, *_ = (torch.as_tensor(column) for column in one)
         with torch.no_grad():
             best = online(o2).argmax(1, keepdim=True)
             value = target(o2).gather(1, best).squeeze(1) if double else target(o2).max(1).values

@@ -93,7 +93,7 @@ def test_windows_equal_the_plain_loop(seed, num_envs, rows, steps, n_step, end_r
 
     batch = replay.sample(200, np.random.default_rng(seed))
     for b in range(200):
-        env, i = where[batch.observation[b, 0]]  # KeyError: sampled what should be gone
+        env, i = where[float(batch.observation[b, 0])]  # KeyError: sampled what should be gone
         reward, discount, after = reference_window(kept[env], i, n_step)
         assert batch.action[b] == kept[env][i][1]
         assert batch.reward[b] == pytest.approx(reward, abs=1e-5)
