@@ -1,70 +1,101 @@
-"""Fully connected layers whose gradients are also written by hand.
+"""Layers whose gradients are also written by hand.
 
 Autograd notes every operation down and makes fresh memory for every result, which in networks as
-small as these costs as much as the matrix products. In inference mode a layer here writes its
-results into memory of its own, which its next call overwrites, and ``backward`` writes the
-gradients where they belong. Elsewhere it is an ordinary module, and gives the same numbers.
+small as these costs as much as the matrix products. Once :meth:`ByHand.bind` was called, a layer
+here computes with :mod:`agents.kernels` in inference mode, into memory of its own that its next
+call overwrites, and ``backward`` writes the gradients where they belong. Elsewhere, as on a GPU, it
+is an ordinary module with autograd, and gives the same numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from . import kernels
+
+_NOTHING = np.empty((0, 0), dtype=np.float32)
 
 
 class Scratch:
     """Memory that is used again: fresh memory is in no cache."""
 
     # Training needs two or three sizes of batches; evaluation may come with any number of them.
-    _MOST = 16
+    _MOST = 8
 
     def __init__(self) -> None:
-        self._tensors: dict[tuple[str | int, ...], Tensor] = {}
+        self._tensors: dict[tuple[str, int, int], Tensor] = {}
 
-    def __call__(self, name: str, like: Tensor, *shape: int) -> Tensor:
-        """A tensor of that shape, the same one for the same name and shape."""
-        tensor = self._tensors.get((name, *shape))
+    def __call__(self, name: str, rows: int, columns: int) -> Tensor:
+        """A float32 tensor of that shape, the same one for the same name and shape."""
+        tensor = self._tensors.get((name, rows, columns))
         if tensor is None:
             if len(self._tensors) == self._MOST:
                 self._tensors.clear()
-            tensor = self._tensors[name, *shape] = like.new_empty(shape)
+            tensor = self._tensors[name, rows, columns] = torch.empty(rows, columns)
         return tensor
 
 
-class Layer(nn.Linear):
+class ByHand(nn.Linear):
+    """A linear layer that can do without autograd; what :class:`Layer` and :class:`Embed` share."""
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, bias)
+        self._arrays: list[np.ndarray] = []  # parameters, then their gradients
+        self._kept: list[Tensor] = []  # a list, because a module's attributes are slow to set
+        self._scratch = Scratch()
+
+    def bind(self) -> None:
+        """Compute by hand from now on: to be called when parameters and gradients have their place.
+
+        Does nothing on other devices than the CPU.
+        """
+        if self.weight.is_cpu:
+            parameters = list(self.parameters())
+            gradients = [parameter.grad for parameter in parameters]
+            self._arrays = [tensor.detach().numpy() for tensor in (*parameters, *gradients)]
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether the next call computes by hand."""
+        return bool(self._arrays) and torch.is_inference_mode_enabled()
+
+
+class Layer(ByHand):
     """A linear layer, followed by a ReLU if ``relu``.
 
     Args:
         inputs: Units that come in.
         outputs: Units that go out.
         relu: Whether a ReLU follows.
-
-    Attributes:
-        kept: The latest input ``(B, inputs)`` and output ``(B, outputs)`` in inference mode.
     """
 
     def __init__(self, inputs: int, outputs: int, relu: bool = False) -> None:
         super().__init__(inputs, outputs)
         self.relu = relu
-        self.kept: list[Tensor] = []  # a list, because a module's attributes are slow to set
-        self._scratch = Scratch()
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs)`` to ``(B, outputs)``."""
-        if not torch.is_inference_mode_enabled():
+        if not self.by_hand:
             output = F.linear(x, self.weight, self.bias)
             return output.relu_() if self.relu else output
-        output = self._scratch("output", x, len(x), self.out_features)
-        torch.addmm(self.bias, x, self.weight.t(), out=output)
-        if self.relu:
-            output.relu_()
-        self.kept[:] = x, output
+        weight, bias, *_ = self._arrays
+        x = x.contiguous()
+        output = self._scratch("output", len(x), self.out_features)
+        kernels.linear(x.numpy(), weight, bias, self.relu, output.numpy())
+        self._kept[:] = x, output
         return output
 
-    def backward(self, gradient: Tensor, to_input: bool = True) -> Tensor | None:
+    @property
+    def input(self) -> Tensor:
+        """The latest input that was computed by hand, ``(B, inputs)``."""
+        return self._kept[0]
+
+    def backward(self, gradient: Tensor, to_input: bool = True) -> Tensor:
         """Set the gradients of weight and bias from that of the latest output.
 
         Args:
@@ -72,17 +103,23 @@ class Layer(nn.Linear):
             to_input: Whether to go on to the input.
 
         Returns:
-            The gradient of the latest input, ``(B, inputs)``, or None.
+            The gradient of the latest input, ``(B, inputs)``; empty unless ``to_input``.
         """
-        x, output = self.kept
-        if self.relu:
-            relu_backward_(gradient, output)
-        torch.mm(gradient.t(), x, out=self.weight.grad)
-        torch.sum(gradient, 0, out=self.bias.grad)
-        if not to_input:
-            return None
-        to_x = self._scratch("to_x", x, len(x), self.in_features)
-        return torch.mm(gradient, self.weight, out=to_x)
+        x, output = self._kept
+        weight, _, to_weight, to_bias = self._arrays
+        rows = len(x) if to_input else 0
+        to_x = self._scratch("to_x", rows, self.in_features)
+        kernels.linear_backward(
+            x.numpy(),
+            weight,
+            self.relu,
+            output.numpy(),
+            gradient.numpy(),
+            to_weight,
+            to_bias,
+            to_x.numpy(),
+        )
+        return to_x
 
 
 class Layers(nn.Sequential):
@@ -99,7 +136,7 @@ class Layers(nn.Sequential):
             *(Layer(sizes[i], sizes[i + 1], relu_last or i < last) for i in range(last + 1))
         )
 
-    def backward(self, gradient: Tensor, to_input: bool = True) -> Tensor | None:
+    def backward(self, gradient: Tensor, to_input: bool = True) -> Tensor:
         """As :meth:`Layer.backward`, through all layers."""
         first, *others = self
         for layer in reversed(others):
@@ -107,6 +144,41 @@ class Layers(nn.Sequential):
         return first.backward(gradient, to_input)
 
 
-def relu_backward_(gradient: Tensor, output: Tensor) -> Tensor:
-    """Take a gradient back through a ReLU with that output, in place."""
-    return torch.ops.aten.threshold_backward.grad_input(gradient, output, 0, grad_input=gradient)
+class Embed(ByHand):
+    """``relu(context + W candidate)`` for each of K candidates in the same context.
+
+    Args:
+        features: F, of a candidate.
+        width: W, units of context and result.
+    """
+
+    def __init__(self, features: int, width: int) -> None:
+        super().__init__(features, width, bias=False)
+
+    def forward(self, context: Tensor, candidates: Tensor) -> Tensor:
+        """``(B, W)`` and ``(B, K, F)`` to ``(B K, W)``."""
+        if not self.by_hand:
+            hidden = F.linear(candidates, self.weight) + context[:, None]
+            return hidden.relu_().flatten(0, 1)
+        candidates = candidates.contiguous().flatten(0, 1)
+        hidden = self._scratch("hidden", len(candidates), self.out_features)
+        kernels.embed(context.numpy(), candidates.numpy(), self._arrays[0], hidden.numpy())
+        self._kept[:] = context, candidates, hidden
+        return hidden
+
+    def backward(self, gradient: Tensor) -> Tensor:
+        """Set the weight's gradient from that of the latest result, which is overwritten.
+
+        Returns:
+            The gradient of the latest context, ``(B, W)``.
+        """
+        context, candidates, hidden = self._kept
+        to_context = self._scratch("to_context", *context.shape)
+        kernels.embed_backward(
+            candidates.numpy(),
+            hidden.numpy(),
+            gradient.numpy(),
+            self._arrays[1],
+            to_context.numpy(),
+        )
+        return to_context

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .layers import Layer, Layers, Scratch, relu_backward_
+from .layers import ByHand, Embed, Layer, Layers
 
 
 Backward = Callable[[Tensor], None]
@@ -154,6 +154,8 @@ class MLPQNetwork(QNetwork):
                 to_hidden += self.value.backward(gradient[:, None])
             self.trunk.backward(to_hidden, to_input=False)
 
+        if not self.advantage.by_hand:
+            return super().chosen_with_backward(observation, action, mask)
         num_actions = self.advantage.out_features
         return self.chosen(observation, action, mask), backward
 
@@ -192,17 +194,15 @@ class CandidateQNetwork(QNetwork):
         width = hidden_sizes[0]
         inputs = len(shared) + (2 * self.num_features if summary else 0)
         self.context = Layers([inputs, width, width])
-        self.embedding = nn.Linear(self.num_features, width, bias=False)
+        self.embed = Embed(self.num_features, width)
         self.scorer = Layers([*hidden_sizes, 1])
         self.value = Layer(width, 1) if dueling else None
-        self._kept: list[Tensor] = []  # candidates and hidden units, as in Layer
-        self._scratch = Scratch()
 
     def forward(self, observation: Tensor, mask: Tensor | None = None) -> Tensor:
         """Q-values ``(B, N)`` of observations ``(B, D)``; see :class:`QNetwork`."""
         candidates = self._candidates(observation)
         context = self._context(observation, candidates, mask)
-        advantage = self._score(context, candidates.transpose(0, 1)).t().contiguous()
+        advantage = self._score(context, candidates)
         if self.value is None:
             return advantage
         return _dueling(self.value(context.relu()), advantage, mask)
@@ -214,7 +214,7 @@ class CandidateQNetwork(QNetwork):
         candidates = self._candidates(observation)
         context = self._context(observation, candidates, mask)
         rows = torch.arange(len(action), device=action.device)
-        return self._score(context, candidates[rows, action][None])[0]
+        return self._score(context, candidates[rows, action][:, None]).squeeze(1)
 
     def chosen_with_backward(
         self, observation: Tensor, action: Tensor, mask: Tensor | None = None
@@ -222,19 +222,16 @@ class CandidateQNetwork(QNetwork):
         """See :class:`QNetwork`."""
 
         def backward(gradient: Tensor) -> None:
-            candidates, hidden = self._kept  # (K, B, F), (K, B, W); K = N if dueling, else 1
             to_scores = gradient
             if self.value is not None:
-                to_scores = _dueling_gradient(gradient, action, mask, self.num_candidates).t()
-            to_hidden = self.scorer.backward(to_scores.reshape(-1, 1))
-            relu_backward_(to_hidden, hidden.flatten(0, 1))
-            torch.mm(to_hidden.t(), candidates.flatten(0, 1), out=self.embedding.weight.grad)
-            to_context = to_hidden.view_as(hidden).sum(0) if len(hidden) > 1 else to_hidden
+                to_scores = _dueling_gradient(gradient, action, mask, self.num_candidates)
+            to_context = self.embed.backward(self.scorer.backward(to_scores.view(-1, 1)))
             if self.value is not None:
-                to_value = self.value.backward(gradient[:, None])
-                to_context += relu_backward_(to_value, self.value.kept[0])
+                to_context += self.value.backward(gradient[:, None]) * (self.value.input > 0.0)
             self.context.backward(to_context, to_input=False)
 
+        if not self.embed.by_hand:
+            return super().chosen_with_backward(observation, action, mask)
         return self.chosen(observation, action, mask), backward
 
     def _candidates(self, observation: Tensor) -> Tensor:
@@ -255,19 +252,9 @@ class CandidateQNetwork(QNetwork):
         return context
 
     def _score(self, context: Tensor, candidates: Tensor) -> Tensor:
-        """Values ``(K, B)`` of K candidates per observation, features ``(K, B, F)``."""
-        # One product per slot: it reads the features where they lie in the observations, and adds
-        # the context on the way.
-        factors = (context[None], candidates, self.embedding.weight.t().expand(len(candidates), -1, -1))
-        if torch.is_inference_mode_enabled():
-            hidden = self._scratch("hidden", context, len(candidates), *context.shape)
-            torch.baddbmm(*factors, out=hidden)
-            self._kept[:] = candidates, hidden
-        else:
-            hidden = torch.baddbmm(*factors)
-        hidden.relu_()
-        scores: Tensor = self.scorer(hidden.flatten(0, 1))
-        return scores.view(len(candidates), -1)
+        """Values ``(B, K)`` of K candidates each, features ``(B, K, F)``."""
+        scores: Tensor = self.scorer(self.embed(context, candidates))
+        return scores.view(candidates.shape[:2])
 
 
 class Columns(nn.Module):
@@ -307,6 +294,9 @@ def flatten_parameters(network: nn.Module) -> tuple[Tensor, Tensor]:
         parameter.data = weights[start:end].view_as(parameter)
         parameter.grad = gradient[start:end].view_as(parameter)
         start = end
+    for module in network.modules():
+        if isinstance(module, ByHand):
+            module.bind()
     return weights, gradient
 
 

@@ -119,10 +119,7 @@ class QLearner:
             losses = slope * (td_error - 0.5 * slope)
         weight = self._tensor(batch.weight) / len(batch.weight)
         backward(slope * weight)
-        if self.config.max_grad_norm is not None:
-            norm = torch.linalg.vector_norm(self._gradient)
-            self._gradient.div_((norm / self.config.max_grad_norm).clamp_(min=1.0))
-        self._adam.step(learning_rate)
+        self._adam.step(learning_rate, self.config.max_grad_norm or torch.inf)
 
         self.num_updates += 1
         self._update_target()
@@ -186,7 +183,7 @@ class QLearner:
 
 
 def _masked(q_values: Tensor, mask: Tensor | None) -> Tensor:
-    return q_values if mask is None else q_values.masked_fill(~mask, -torch.inf)
+    return q_values if mask is None else torch.where(mask, q_values, -torch.inf)
 
 
 def _device(name: str) -> torch.device:
