@@ -17,35 +17,49 @@ import math
 import numpy as np
 from numba import njit
 
-# The error model: a division that may raise keeps a loop from being vectorised.
-_jit = njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+# Sums in any order, and divisions that cannot raise: what a loop needs to be vectorised.
+_jit = njit(
+    cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp"}, error_model="numpy"
+)
 
 
 @_jit
-def linear(x, weight, bias, relu, output):
-    """``x @ weight.T + bias``, and a ReLU on top if ``relu``: ``(B, inputs)`` to ``(B, W)``."""
-    np.dot(x, weight.T, output)
-    for row in output:
-        for j in range(len(row)):
-            value = row[j] + bias[j]
-            row[j] = max(value, np.float32(0.0)) if relu else value
+def forward(x, weights, biases, relu_last, outputs):
+    """Layers ``x @ weight.T + bias``, a ReLU after each, or after each but the last.
 
-
-@_jit
-def linear_backward(x, weight, relu, output, gradient, to_weight, to_bias, to_x):
-    """The gradients of :func:`linear`'s arguments from that of its output, ``(B, W)``.
-
-    ``gradient`` is overwritten if ``relu``. With no rows in ``to_x`` that one is left out.
+    ``weights``, ``biases`` and ``outputs`` are tuples with an array per layer.
     """
-    if relu:
-        relu_backward(output, gradient)
-    to_bias[:] = 0.0
-    for row in gradient:
-        for j in range(len(row)):
-            to_bias[j] += row[j]
-    np.dot(gradient.T, x, to_weight)
-    if len(to_x) > 0:
-        np.dot(gradient, weight, to_x)
+    for layer in range(len(weights)):
+        output, bias = outputs[layer], biases[layer]
+        np.dot(x, weights[layer].T, output)
+        floor = np.float32(0.0 if relu_last or layer < len(weights) - 1 else -np.inf)
+        for i in range(len(output)):
+            for j in range(output.shape[1]):
+                output[i, j] = max(output[i, j] + bias[j], floor)
+        x = output
+
+
+@_jit
+def backward(
+    x, weights, relu_last, outputs, gradient, to_input, to_inputs, to_weights, to_biases
+):
+    """The gradients of :func:`forward`'s arguments from that of its last output, ``(B, W)``.
+
+    ``gradient`` is overwritten if ``relu_last``. ``to_inputs`` are the gradients of what each layer
+    got; that of ``x`` is computed only if ``to_input``.
+    """
+    for layer in range(len(weights) - 1, -1, -1):
+        if relu_last or layer < len(weights) - 1:
+            relu_backward(outputs[layer], gradient)
+        to_bias = to_biases[layer]
+        to_bias[:] = 0.0
+        for i in range(len(gradient)):
+            for j in range(gradient.shape[1]):
+                to_bias[j] += gradient[i, j]
+        np.dot(gradient.T, outputs[layer - 1] if layer > 0 else x, to_weights[layer])
+        if layer > 0 or to_input:
+            np.dot(gradient, weights[layer], to_inputs[layer])
+            gradient = to_inputs[layer]
 
 
 @_jit

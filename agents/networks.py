@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .layers import ByHand, Embed, Layer, Layers
+from .layers import ByHand, Embed, Layers
 
 
 Backward = Callable[[Tensor], None]
@@ -126,8 +126,8 @@ class MLPQNetwork(QNetwork):
     ) -> None:
         super().__init__()
         self.trunk = Layers([observation_size, *hidden_sizes], relu_last=True)
-        self.advantage = Layer(hidden_sizes[-1], num_actions)
-        self.value = Layer(hidden_sizes[-1], 1) if dueling else None
+        self.advantage = Layers([hidden_sizes[-1], num_actions])
+        self.value = Layers([hidden_sizes[-1], 1]) if dueling else None
         self.reads_mask = dueling
 
     def forward(self, observation: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -156,7 +156,7 @@ class MLPQNetwork(QNetwork):
 
         if not self.advantage.by_hand:
             return super().chosen_with_backward(observation, action, mask)
-        num_actions = self.advantage.out_features
+        num_actions = self.advantage.sizes[-1]
         return self.chosen(observation, action, mask), backward
 
 
@@ -196,7 +196,7 @@ class CandidateQNetwork(QNetwork):
         self.context = Layers([inputs, width, width])
         self.embed = Embed(self.num_features, width)
         self.scorer = Layers([*hidden_sizes, 1])
-        self.value = Layer(width, 1) if dueling else None
+        self.value = Layers([width, width, 1]) if dueling else None
 
     def forward(self, observation: Tensor, mask: Tensor | None = None) -> Tensor:
         """Q-values ``(B, N)`` of observations ``(B, D)``; see :class:`QNetwork`."""
@@ -205,7 +205,7 @@ class CandidateQNetwork(QNetwork):
         advantage = self._score(context, candidates)
         if self.value is None:
             return advantage
-        return _dueling(self.value(context.relu()), advantage, mask)
+        return _dueling(self.value(context), advantage, mask)
 
     def chosen(self, observation: Tensor, action: Tensor, mask: Tensor | None = None) -> Tensor:
         """Q-values ``(B,)`` of the given actions; see :class:`QNetwork`."""
@@ -227,7 +227,7 @@ class CandidateQNetwork(QNetwork):
                 to_scores = _dueling_gradient(gradient, action, mask, self.num_candidates)
             to_context = self.embed.backward(self.scorer.backward(to_scores.view(-1, 1)))
             if self.value is not None:
-                to_context += self.value.backward(gradient[:, None]) * (self.value.input > 0.0)
+                to_context += self.value.backward(gradient[:, None])
             self.context.backward(to_context, to_input=False)
 
         if not self.embed.by_hand:
