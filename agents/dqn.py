@@ -221,7 +221,8 @@ class DQN(DQNFiles):
         live, began = np.flatnonzero(step.live), np.flatnonzero(step.began)
         reward = step.reward[live]
         self.replay.append(live, action[live], reward, discount[live], step.next_observation[live])
-        self.replay.begin(began, step.observation[began])
+        if len(began):
+            self.replay.begin(began, step.observation[began])
         self._episodes.add(live, reward, (step.terminated | step.truncated)[live])
 
     def _update(self) -> None:

@@ -18,9 +18,7 @@ import numpy as np
 from numba import njit
 
 # Sums in any order, and divisions that cannot raise: what a loop needs to be vectorised.
-_jit = njit(
-    cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp"}, error_model="numpy"
-)
+_jit = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp"}, error_model="numpy")
 
 
 @_jit
@@ -40,9 +38,7 @@ def forward(x, weights, biases, relu_last, outputs):
 
 
 @_jit
-def backward(
-    x, weights, relu_last, outputs, gradient, to_input, to_inputs, to_weights, to_biases
-):
+def backward(x, weights, relu_last, outputs, gradient, to_input, to_inputs, to_weights, to_biases):
     """The gradients of :func:`forward`'s arguments from that of its last output, ``(B, W)``.
 
     ``gradient`` is overwritten if ``relu_last``. ``to_inputs`` are the gradients of what each layer

@@ -10,6 +10,7 @@ is an ordinary module with autograd, and gives the same numbers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ class ByHand(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self._bound = False
-        self._kept: list[Any] = []  # of the latest call; a list, as a module's attributes set slowly
+        # Of the latest call; a list, because a module's attributes are slow to set.
+        self._kept: list[Any] = []
         self._memory: dict[int, tuple[np.ndarray, ...]] = {}
 
     def bind(self) -> None:
@@ -36,11 +38,11 @@ class ByHand(nn.Module):
 
         Does nothing on other devices than the CPU.
         """
-        parameters = list(self.parameters())
-        self._bound = all(parameter.is_cpu for parameter in parameters)
+        tensors = [(parameter.detach(), parameter.grad) for parameter in self.parameters()]
+        self._bound = all(weight.is_cpu and slope is not None for weight, slope in tensors)
         if self._bound:
-            self._weights = [parameter.detach().numpy() for parameter in parameters]
-            self._gradients = [parameter.grad.numpy() for parameter in parameters]
+            self._weights = [weight.numpy() for weight, _ in tensors]
+            self._gradients = [slope.numpy() for _, slope in tensors if slope is not None]
 
     @property
     def by_hand(self) -> bool:
@@ -70,8 +72,7 @@ class Layers(ByHand):
         super().__init__()
         self.sizes = tuple(sizes)
         self.relu_last = relu_last
-        pairs = zip(sizes, sizes[1:], strict=False)
-        self.linear = nn.ModuleList(nn.Linear(*pair) for pair in pairs)
+        self.linear = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(sizes))
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs)`` to ``(B, outputs)``."""
@@ -131,7 +132,8 @@ class Embed(ByHand):
             return (self.linear(candidates) + context[:, None]).relu_().flatten(0, 1)
         rows = candidates.contiguous().flatten(0, 1).numpy()
         (hidden,) = self._results(len(rows), context.shape[1:])
-        kernels.embed(context.numpy(), rows, *self._weights, hidden)
+        (weight,) = self._weights
+        kernels.embed(context.numpy(), rows, weight, hidden)
         self._kept[:] = rows, hidden, torch.empty_like(context)
         return torch.from_numpy(hidden)
 
@@ -142,5 +144,7 @@ class Embed(ByHand):
             The gradient of the latest context, ``(B, W)``.
         """
         rows, hidden, to_context = self._kept
-        kernels.embed_backward(rows, hidden, gradient.numpy(), *self._gradients, to_context.numpy())
+        kernels.embed_backward(
+            rows, hidden, gradient.numpy(), self._gradients[0], to_context.numpy()
+        )
         return to_context

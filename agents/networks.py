@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from .layers import ByHand, Embed, Layers
 
-
 Backward = Callable[[Tensor], None]
 
 

@@ -29,7 +29,7 @@ class Batch(NamedTuple):
         reward: float32 ``(B,)``: discounted sum over the window.
         discount: float32 ``(B,)``: product of the window's discounts, zero after termination.
         next_observation: float32 ``(B, D)``, where the memory is: after the window.
-        weight: float32 ``(B,)``: importance weights, 1 unless prioritised.
+        weight: float32 ``(B,)``: importance weights; None if all weigh the same.
         cell: int64 ``(B,)``: where each window starts, for :meth:`ReplayBuffer.update_priorities`.
     """
 
@@ -38,7 +38,7 @@ class Batch(NamedTuple):
     reward: np.ndarray
     discount: np.ndarray
     next_observation: Tensor
-    weight: np.ndarray
+    weight: np.ndarray | None
     cell: np.ndarray
 
 
@@ -161,14 +161,15 @@ class ReplayBuffer:
         if self._size == 0:
             raise ValueError("cannot sample from an empty replay memory")
         if self._priorities is None:
-            cell = self._sample_uniform(size, rng)
-            weight: np.ndarray = np.ones(size, dtype=np.float32)
+            cell, weight = self._sample_uniform(size, rng), None
         else:
             cell, probability = self._priorities.sample(size, rng)
             weight = (self._size * probability) ** -beta
             weight = (weight / weight.max()).astype(np.float32)
 
-        reward, discount, end = self._window(cell)
+        reward, discount, end = _windows(
+            cell, self._reward, self._discount, self._stored, self.num_envs, self.n_step
+        )
         if self._gathered.shape[1] != size:
             self._gathered = self._observation.new_empty((2, size, self._observation.shape[1]))
         observation, next_observation = self._gathered
@@ -187,21 +188,6 @@ class ReplayBuffer:
             cell[empty] = rng.integers(0, used, len(empty))
             empty = empty[~self._stored[cell[empty]]]
         return cell
-
-    def _window(self, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Reward and discount over up to n transitions from ``cell``, and the cell after them."""
-        reward = self._reward[cell]
-        discount = self._discount[cell]
-        end = self._next(cell)
-        for _ in range(self.n_step - 1):
-            goes_on = self._stored[end]
-            reward += np.where(goes_on, discount * self._reward[end], 0.0)
-            discount *= np.where(goes_on, self._discount[end], 1.0)
-            end = np.where(goes_on, self._next(end), end)
-        return reward, discount, end
-
-    def _next(self, cell: np.ndarray) -> np.ndarray:
-        return (cell + self.num_envs) % len(self._stored)
 
     def _on_device(self, cell: np.ndarray) -> Tensor:
         return torch.from_numpy(cell).to(self._observation.device, non_blocking=True)
@@ -246,6 +232,25 @@ def _zeros(shape: tuple[int, int], device: torch.device | str) -> Tensor:
         return torch.zeros(shape, device=device)
     # NumPy asks the system for large pages: reading rows at random is then twice as fast.
     return torch.from_numpy(np.zeros(shape, dtype=np.float32))
+
+
+@njit(cache=True, nogil=True)
+def _windows(cell, rewards, discounts, stored, num_envs, n_step):  # type: ignore[no-untyped-def]
+    """Reward and discount over up to n transitions from each cell, and the cell after them."""
+    reward = np.empty(len(cell), dtype=np.float32)
+    discount = np.empty(len(cell), dtype=np.float32)
+    end = np.empty_like(cell)
+    for i in range(len(cell)):
+        at = cell[i]
+        total, product = np.float32(0.0), np.float32(1.0)
+        for _ in range(n_step):
+            if not stored[at]:
+                break
+            total += product * rewards[at]
+            product *= discounts[at]
+            at = (at + num_envs) % len(stored)
+        reward[i], discount[i], end[i] = total, product, at
+    return reward, discount, end
 
 
 class SumTree:

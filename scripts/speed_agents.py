@@ -10,31 +10,27 @@ machine nor its other users matter much. A ratio above 1 means faster than the r
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
 
 from agents.dqn import DQN
 from agents.dqn_config import DQNConfig
-from agents.networks import CandidateQNetwork
-from agents.replay import ReplayBuffer
 from scripts.arguments import described_parser, positive_int
 
 ENV_ID = "LiveStreamRec-v0"
-# Name, hidden sizes, batch size, environment steps per update.
-CASES = (
-    ("256-256, batch 128, update per 4 steps", (256, 256), 128, 4),
-    ("256-256, batch 64, update per step", (256, 256), 64, 1),
-    ("64-64, batch 128, update per 4 steps", (64, 64), 128, 4),
-    ("64-64, batch 64, update per step", (64, 64), 64, 1),
-)
+# Hidden sizes, batch size, environment steps per update.
+CASES = (((256, 256), 128, 4), ((256, 256), 64, 1), ((64, 64), 128, 4), ((64, 64), 64, 1))
 _STARTS = 1_000  # environment steps before the first update
 
 
@@ -44,7 +40,7 @@ class Line:
 
     Attributes:
         name: What is compared with what.
-        ours: Median CPU time of ours, microseconds per unit of work.
+        ours: Median of ours, in microseconds of CPU time per unit of work.
         reference: That of the reference.
         ratio: Median of reference / ours over the rounds.
     """
@@ -55,28 +51,86 @@ class Line:
     ratio: float
 
 
-def compare(name: str, ours: Callable[[], Any], reference: Callable[[], Any], rounds: int) -> Line:
-    """Time two callables in turns; each returns the units of work done, or None for one."""
-    times = np.array([[_time_us(ours), _time_us(reference)] for _ in range(rounds)])
-    ratio = float(np.median(times[:, 1] / times[:, 0]))
-    return Line(name, *np.median(times, axis=0).tolist(), ratio)
+def compare(
+    name: str, ours: Callable[[], object], reference: Callable[[], object], units: int, rounds: int
+) -> Line:
+    """Time two callables in turns; each does that many units of work."""
+    times = np.array([[_time_us(ours), _time_us(reference)] for _ in range(rounds)]) / units
+    middle = np.median(times, axis=0).tolist()
+    return Line(name, middle[0], middle[1], float(np.median(times[:, 1] / times[:, 0])))
 
 
-def _time_us(work: Callable[[], Any]) -> float:
+def _time_us(work: Callable[[], object]) -> float:
     start = time.process_time()
-    units = work()
-    return (time.process_time() - start) / (units or 1) * 1e6
+    work()
+    return (time.process_time() - start) * 1e6
 
 
-def repeated(function: Callable[[], Any], times: int) -> Callable[[], int]:
-    """A callable that calls ``function`` that often."""
+def _repeat(function: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        function()
 
-    def work() -> int:
-        for _ in range(times):
-            function()
-        return times
 
-    return work
+class PlainEnv(gym.Env):
+    """128 random floats, 20 actions, episodes of 200 steps: costs next to nothing."""
+
+    observation_space = gym.spaces.Box(-4.0, 4.0, (128,), np.float32)
+    action_space = gym.spaces.Discrete(20)
+    rows = np.random.default_rng(0).normal(size=(4096, 128)).clip(-4, 4).astype(np.float32)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """See Gymnasium."""
+        super().reset(seed=seed)
+        self.t = 0
+        self.row = int(self.np_random.integers(4096))
+        return self.rows[self.row], {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """See Gymnasium."""
+        self.t += 1
+        self.row = (self.row + 1 + int(action)) % 4096
+        row = self.rows[self.row]
+        return row, float(row[0]), False, self.t == 200, {}
+
+
+class PlainVectorEnv(VectorEnv):
+    """:class:`PlainEnv`, several in step."""
+
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs = num_envs
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+        self.single_observation_space = PlainEnv.observation_space
+        self.single_action_space = PlainEnv.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.row = np.zeros(num_envs, dtype=np.int64)
+        self.t = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """See Gymnasium."""
+        super().reset(seed=seed)
+        self.t = 0
+        self.row = self.np_random.integers(4096, size=self.num_envs)
+        return PlainEnv.rows[self.row], {}
+
+    def step(
+        self, actions: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """See Gymnasium."""
+        self.t += 1
+        self.row = (self.row + 1 + actions) % 4096
+        observation = PlainEnv.rows[self.row]
+        reward = observation[:, 0].astype(np.float64)
+        over = np.full(self.num_envs, self.t == 200)
+        info: dict[str, Any] = {}
+        if self.t == 200:
+            info["final_obs"] = np.array([*observation, None], dtype=object)[:-1]
+            observation, _ = self.reset()
+        return observation, reward, np.zeros_like(over), over, info
 
 
 def plain_config(sizes: tuple[int, ...], batch_size: int, train_interval: int) -> DQNConfig:
@@ -115,29 +169,152 @@ def sb3_model(env: gym.Env, config: DQNConfig) -> Any:
         buffer_size=config.replay_size,
         learning_starts=config.learning_starts,
         train_freq=config.train_interval,
+        target_update_interval=config.target_interval * config.train_interval,
         seed=config.seed,
         device="cpu",
     )
 
 
 def full_loop(
-    name: str, sizes: tuple[int, ...], batch_size: int, train_interval: int, rounds: int
+    sizes: tuple[int, ...], batch_size: int, train_interval: int, plain: bool, rounds: int
 ) -> Line:
     """Act, step, store, sample, update, sync: CPU time per environment step, ours and SB3's."""
     config = plain_config(sizes, batch_size, train_interval)
-    ours, theirs = DQN(ENV_ID, config), sb3_model(gym.make(ENV_ID), config)
+    ours = DQN(PlainVectorEnv(config.num_envs) if plain else ENV_ID, config)
+    theirs = sb3_model(PlainEnv() if plain else gym.make(ENV_ID), config)
+    steps = 400 if train_interval == 1 else 1_000
     learners = [partial(agent.learn, reset_num_timesteps=False) for agent in (ours, theirs)]
     for learn in learners:
         learn(_STARTS + 200)
-    steps = 400 if train_interval == 1 else 1_000
-
-    def work(learn: Callable[[int], Any]) -> int:
-        learn(steps)
-        return steps
-
+    where = "128 floats" if plain else ENV_ID
     line = compare(
-        f"full loop, {name}: ours / SB3", *(partial(work, learn) for learn in learners), rounds
+        f"SB3 / ours: full loop, {where}, {'-'.join(map(str, sizes))}, batch {batch_size}, "
+        f"an update per {train_interval}",
+        partial(learners[0], steps),
+        partial(learners[1], steps),
+        steps,
+        rounds,
     )
-    done = (ours.learner.num_updates, theirs._n_updates)
-    assert abs(done[0] - done[1]) <= 1, f"unequal work: {done} updates"
+    if abs(ours.learner.num_updates - theirs._n_updates) > 1:
+        raise RuntimeError("the two did not make the same number of updates")
     return line
+
+
+def _trained(steps: int = 20_000, **settings: Any) -> DQN:
+    """The default agent, with a memory to draw from."""
+    settings = {"device": "cpu", "seed": 0, "learning_starts": 5_000, **settings}
+    return DQN(ENV_ID, DQNConfig.preset("default", **settings)).learn(steps)
+
+
+def _products(shapes: Sequence[tuple[int, int, int]]) -> Callable[[], None]:
+    """Matrix products ``(m, k) @ (k, n)``, nothing else."""
+    factors = [(torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)) for m, k, n in shapes]
+
+    def multiply() -> None:
+        with torch.inference_mode():
+            for left, right, result in factors:
+                torch.mm(left, right, out=result)
+
+    return multiply
+
+
+def candidate_network(rounds: int) -> Iterator[Line]:
+    """Update and act of the default agent, against the matrix products in them."""
+    agent = _trained()
+    layout, learner, replay = agent.layout, agent.learner, agent.replay
+    assert layout is not None and replay is not None and agent._observation is not None
+    (width,) = agent.config.hidden_sizes
+    shared, (slots, features) = len(layout.shared_columns), layout.candidate_columns.shape
+    rng = np.random.default_rng(0)
+
+    def forward(rows: int, scored: int) -> list[tuple[int, int, int]]:
+        context = [(rows, shared, width), (rows, width, width)]
+        return [*context, (rows * scored, features, width), (rows * scored, width, 1)]
+
+    b = agent.config.batch_size
+    backward = [(1, b, width), (b, 1, width), (width, b, features)]
+    backward += [(width, b, width), (b, width, width), (width, b, shared)]
+    # Double Q-learning: θ scores all slots of s', then one of them by θ⁻, one of s by θ.
+    update = _products([*forward(b, slots), *forward(b, 1), *forward(b, 1), *backward])
+    batch = replay.sample(b, rng)
+    rate = agent.config.learning_rate
+    n = 100
+    yield compare(
+        "products alone / ours: update of the candidate network",
+        partial(_repeat, lambda: learner.update(batch, rate), n),
+        partial(_repeat, update, n),
+        n,
+        rounds,
+    )
+    observation = agent._observation
+    yield compare(
+        "products alone / ours: Q-values of 128 viewers, candidate network",
+        partial(_repeat, lambda: learner.q_values(observation), n),
+        partial(_repeat, _products(forward(len(observation), slots)), n),
+        n,
+        rounds,
+    )
+
+
+def variants(rounds: int) -> Iterator[Line]:
+    """What a switch costs: sample and update of the default agent, without and with it."""
+    uniform = _trained()
+    for name in ("prioritized", "dueling"):
+        other = _trained(**{name: True})
+        yield compare(
+            f"without / with {name}: sample and update",
+            partial(_repeat, other._update, 100),
+            partial(_repeat, uniform._update, 100),
+            100,
+            rounds,
+        )
+
+
+def replay_memory(rounds: int) -> Iterator[Line]:
+    """Adding to the memory, against copying the same numbers once."""
+    agent = _trained(6_000)
+    replay, observation = agent.replay, agent._observation
+    assert replay is not None and observation is not None
+    envs, ones = np.arange(len(observation)), np.ones(len(observation))
+    copy = np.empty_like(observation)
+    yield compare(
+        "plain copy / ours: adding a transition to the replay memory",
+        partial(_repeat, lambda: replay.append(envs, envs % 10, ones, ones, observation), 100),
+        partial(_repeat, lambda: np.copyto(copy, observation), 100),
+        100 * len(observation),
+        rounds,
+    )
+
+
+def lines(rounds: int = 7) -> Iterator[Line]:
+    """All comparisons, one after the other."""
+    torch.set_num_threads(1)
+    for plain in (True, False):
+        for case in CASES:
+            yield full_loop(*case, plain=plain, rounds=rounds)
+    yield from candidate_network(3 * rounds)
+    yield from variants(3 * rounds)
+    yield from replay_memory(3 * rounds)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print a table, or JSON; returns the exit status."""
+    parser = described_parser("scripts.speed_agents", __doc__)
+    parser.add_argument("--rounds", type=positive_int, default=7, help="default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    args = parser.parse_args(argv)
+    if hasattr(os, "sched_setaffinity"):  # one core, the one that it runs on already or any other
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    if not args.json:
+        print("| reference / ours | ours, µs | reference, µs | ratio |\n|---|---:|---:|---:|")
+    for line in lines(args.rounds):
+        if args.json:
+            print(json.dumps(dataclasses.asdict(line)), flush=True)
+        else:
+            cells = f"{line.ours:.2f} | {line.reference:.2f} | {line.ratio:.2f}"
+            print(f"| {line.name} | {cells} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from agents.dqn_config import DQNConfig
-from agents.networks import ColumnLayout, MLPQNetwork
+from agents.networks import ColumnLayout, MLPQNetwork, QNetwork
 from agents.q_learner import QLearner
 from agents.replay import Batch
 from tests.agents.small_envs import SlotLayout
@@ -35,7 +35,7 @@ def batch(size=4, seed=0, **columns):
         "reward": rng.normal(size=size).astype(np.float32),
         "discount": rng.uniform(0.5, 1.0, size).astype(np.float32),
         "next_observation": rng.normal(size=(size, SIZE)).astype(np.float32),
-        "weight": np.ones(size, dtype=np.float32),
+        "weight": None,
         "cell": np.arange(size),
     }
     columns = random | columns
@@ -109,7 +109,7 @@ def test_updates_equal_plain_pytorch(loss, double, max_grad_norm):
     optimizer = torch.optim.Adam(online.parameters(), lr=1e-2)
     for update in range(1, 51):
         one = batch(32, seed=update)
-        o, a, r, d, o2, *_ = (torch.as_tensor(column) for column in one)
+        o, a, r, d, o2 = (torch.as_tensor(column) for column in one[:5])
         with torch.no_grad():
             best = online(o2).argmax(1, keepdim=True)
             value = target(o2).gather(1, best).squeeze(1) if double else target(o2).max(1).values
@@ -129,6 +129,43 @@ def test_updates_equal_plain_pytorch(loss, double, max_grad_norm):
         ours.update(one, 1e-2)
     for name, weight in online.state_dict().items():
         torch.testing.assert_close(ours.q_net.state_dict()[name], weight, rtol=1e-4, atol=1e-5)
+
+
+class Plain(QNetwork):
+    """A network of one's own: autograd does the rest."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(SIZE, 16), torch.nn.ReLU(), torch.nn.Linear(16, ACTIONS)
+        )
+
+    def forward(self, observation, mask=None):
+        return self.layers(observation)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_network_of_ones_own_learns_the_same(masked, monkeypatch):
+    mask_fn = (lambda observation: observation[:, :ACTIONS] > -1.0) if masked else None
+    ours = learner(mask_fn, hidden_sizes=(16,), max_grad_norm=0.5)
+    monkeypatch.setattr("agents.q_learner._build_network", lambda *sizes: Plain())
+    own = learner(mask_fn, hidden_sizes=(16,), max_grad_norm=0.5)
+    own._weights.copy_(ours._weights)
+    own._target_weights.copy_(ours._target_weights)
+    for update in range(30):
+        one = batch(32, seed=update, weight=np.linspace(0, 1, 32, dtype=np.float32))
+        td_errors = [one_learner.update(one, 1e-2) for one_learner in (ours, own)]
+        torch.testing.assert_close(*td_errors, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(own._weights, ours._weights, rtol=1e-4, atol=1e-5)
+
+
+def test_returned_values_are_the_callers():
+    ours = learner()
+    observation = np.eye(SIZE, dtype=np.float32)
+    values = ours.q_values(observation)
+    kept = values.copy()
+    ours.q_values(2.0 * observation)
+    np.testing.assert_array_equal(values, kept)
 
 
 def test_hard_target_is_copied_after_every_interval():
