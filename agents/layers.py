@@ -26,12 +26,17 @@ _MOST_SIZES = 8
 class ByHand(nn.Module):
     """A module that can do without autograd."""
 
+    _weights: tuple[np.ndarray, ...]
+    _biases: tuple[np.ndarray, ...]
+    _to_weights: tuple[np.ndarray, ...]
+    _to_biases: tuple[np.ndarray, ...]
+
     def __init__(self) -> None:
         super().__init__()
         self._bound = False
         # Of the latest call; a list, because a module's attributes are slow to set.
         self._kept: list[Any] = []
-        self._memory: dict[int, tuple[np.ndarray, ...]] = {}
+        self._memory: dict[int, list[tuple[np.ndarray, ...]]] = {}
 
     def bind(self) -> None:
         """Compute by hand from now on, with parameters and gradients where they are now.
@@ -41,23 +46,32 @@ class ByHand(nn.Module):
         tensors = [(parameter.detach(), parameter.grad) for parameter in self.parameters()]
         self._bound = all(weight.is_cpu and slope is not None for weight, slope in tensors)
         if self._bound:
-            self._weights = [weight.numpy() for weight, _ in tensors]
-            self._gradients = [slope.numpy() for _, slope in tensors if slope is not None]
+            weights = [weight.numpy() for weight, _ in tensors]
+            gradients = [slope.numpy() for _, slope in tensors if slope is not None]
+            self._weights, self._biases = _by_dimensions(weights)
+            self._to_weights, self._to_biases = _by_dimensions(gradients)
 
     @property
     def by_hand(self) -> bool:
         """Whether the next call computes by hand."""
         return self._bound and torch.is_inference_mode_enabled()
 
-    def _results(self, rows: int, columns: Sequence[int]) -> tuple[np.ndarray, ...]:
-        """Arrays ``(rows, columns)`` for results, the same ones for the same number of rows."""
+    def _results(self, rows: int, *widths: Sequence[int]) -> list[tuple[np.ndarray, ...]]:
+        """A tuple of arrays ``(rows, width)`` per group of widths, the same for the same rows."""
         memory = self._memory.get(rows)
         if memory is None:
             if len(self._memory) == _MOST_SIZES:
                 self._memory.clear()
-            memory = tuple(np.empty((rows, width), dtype=np.float32) for width in columns)
-            self._memory[rows] = memory
+            memory = self._memory[rows] = [
+                tuple(np.empty((rows, width), dtype=np.float32) for width in group)
+                for group in widths
+            ]
         return memory
+
+
+def _by_dimensions(arrays: list[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
+    """Those with two dimensions, and those with one."""
+    return [tuple(array for array in arrays if array.ndim == count) for count in (2, 1)]
 
 
 class Layers(ByHand):
@@ -76,17 +90,15 @@ class Layers(ByHand):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs)`` to ``(B, outputs)``."""
-        count = len(self.sizes) - 1
         if not self.by_hand:
+            count = len(self.linear)
             for i, linear in enumerate(self.linear, start=1):
                 x = linear(x).relu_() if i < count or self.relu_last else linear(x)
             return x
-        memory = self._results(len(x), self.sizes[1:] + self.sizes[:-1])
-        outputs, to_inputs = memory[:count], memory[count:]
         rows = x.contiguous().numpy()
-        weights, biases = tuple(self._weights[::2]), tuple(self._weights[1::2])
-        kernels.forward(rows, weights, biases, self.relu_last, outputs)
-        self._kept[:] = rows, weights, outputs, to_inputs
+        outputs, to_inputs = self._results(len(rows), self.sizes[1:], self.sizes[:-1])
+        kernels.forward(rows, self._weights, self._biases, self.relu_last, outputs)
+        self._kept[:] = rows, outputs, to_inputs
         return torch.from_numpy(outputs[-1])
 
     def backward(self, gradient: Tensor, to_input: bool = True) -> Tensor:
@@ -99,17 +111,17 @@ class Layers(ByHand):
         Returns:
             The gradient of the latest input, ``(B, inputs)``; nonsense unless ``to_input``.
         """
-        rows, weights, outputs, to_inputs = self._kept
+        rows, outputs, to_inputs = self._kept
         kernels.backward(
             rows,
-            weights,
+            self._weights,
             self.relu_last,
             outputs,
             gradient.numpy(),
             to_input,
             to_inputs,
-            tuple(self._gradients[::2]),
-            tuple(self._gradients[1::2]),
+            self._to_weights,
+            self._to_biases,
         )
         return torch.from_numpy(to_inputs[0])
 
@@ -131,9 +143,8 @@ class Embed(ByHand):
         if not self.by_hand:
             return (self.linear(candidates) + context[:, None]).relu_().flatten(0, 1)
         rows = candidates.contiguous().flatten(0, 1).numpy()
-        (hidden,) = self._results(len(rows), context.shape[1:])
-        (weight,) = self._weights
-        kernels.embed(context.numpy(), rows, weight, hidden)
+        ((hidden,),) = self._results(rows.shape[0], context.shape[1:])
+        kernels.embed(context.numpy(), rows, self._weights[0], hidden)
         self._kept[:] = rows, hidden, torch.empty_like(context)
         return torch.from_numpy(hidden)
 
@@ -144,7 +155,6 @@ class Embed(ByHand):
             The gradient of the latest context, ``(B, W)``.
         """
         rows, hidden, to_context = self._kept
-        kernels.embed_backward(
-            rows, hidden, gradient.numpy(), self._gradients[0], to_context.numpy()
-        )
+        (to_weight,) = self._to_weights
+        kernels.embed_backward(rows, hidden, gradient.numpy(), to_weight, to_context.numpy())
         return to_context

@@ -144,7 +144,7 @@ class MLPQNetwork(QNetwork):
 
         def backward(gradient: Tensor) -> None:
             if self.value is None:
-                to_advantage = gradient.new_zeros(len(gradient), num_actions)
+                to_advantage = gradient.new_zeros(gradient.shape[0], num_actions)
                 to_advantage.scatter_(1, action[:, None], gradient[:, None])
                 to_hidden = self.advantage.backward(to_advantage)
             else:
@@ -212,7 +212,7 @@ class CandidateQNetwork(QNetwork):
             return super().chosen(observation, action, mask)
         candidates = self._candidates(observation)
         context = self._context(observation, candidates, mask)
-        rows = torch.arange(len(action), device=action.device)
+        rows = torch.arange(action.shape[0], device=action.device)
         return self._score(context, candidates[rows, action][:, None]).squeeze(1)
 
     def chosen_with_backward(

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .adam import Adam
@@ -113,25 +112,20 @@ class QLearner:
             batch.observation, self._tensor(batch.action), mask
         )
         td_error = chosen - target
-        if self.config.loss == "squared":
-            losses, slope = td_error.square(), 2.0 * td_error
-        else:  # Huber's: straight beyond an error of 1
-            losses, slope = (
-                F.smooth_l1_loss(chosen, target, reduction="none"),
-                td_error.clamp(-1, 1),
-            )
+        slope = td_error if self.config.loss == "squared" else td_error.clamp(-1.0, 1.0)
+        losses = slope * (td_error - 0.5 * slope)  # half the square; straight where clamped
+        scale = (2.0 if self.config.loss == "squared" else 1.0) / len(batch.action)
         if batch.weight is not None:
             weight = self._tensor(batch.weight)
-            losses *= weight
-            slope *= weight
-        backward(slope.div_(len(slope)))
+            losses, slope = losses * weight, slope * weight
+        backward(slope * scale)
         self._adam.step(learning_rate, self.config.max_grad_norm or torch.inf)
 
         self.num_updates += 1
         self._update_target()
         # Summed where they are: reading them here would make a GPU wait for every update.
-        self._loss_sum.add_(losses.mean())
-        self._q_sum.add_(chosen.mean())
+        self._loss_sum.add_(losses.sum(), alpha=scale)
+        self._q_sum.add_(chosen.sum(), alpha=1.0 / len(batch.action))
         self._summed += 1
         return td_error
 

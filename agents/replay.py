@@ -84,7 +84,7 @@ class ReplayBuffer:
         self._reward = np.zeros(cells, dtype=np.float32)
         self._discount = np.zeros(cells, dtype=np.float32)
         self._stored = np.zeros(cells, dtype=bool)  # does a transition start in this cell?
-        self._gathered = self._observation.new_empty((2, 0, observation_size))
+        self._gathered = [self._observation[:0] for _ in range(2)]
         self._head = np.full(num_envs, -1)  # row of the current observation, one per environment
         self._used_rows = 0
         self._size = 0
@@ -170,8 +170,9 @@ class ReplayBuffer:
         reward, discount, end = _windows(
             cell, self._reward, self._discount, self._stored, self.num_envs, self.n_step
         )
-        if self._gathered.shape[1] != size:
-            self._gathered = self._observation.new_empty((2, size, self._observation.shape[1]))
+        if self._gathered[0].shape[0] != size:
+            shape = (size, self._observation.shape[1])
+            self._gathered = [self._observation.new_empty(shape) for _ in range(2)]
         observation, next_observation = self._gathered
         torch.index_select(self._observation, 0, self._on_device(cell), out=observation)
         torch.index_select(self._observation, 0, self._on_device(end), out=next_observation)
@@ -181,13 +182,12 @@ class ReplayBuffer:
 
     def _sample_uniform(self, size: int, rng: np.random.Generator) -> np.ndarray:
         used = self._used_rows * self.num_envs
-        cell = rng.integers(0, used, size)
-        # The few cells without a transition (last observations, heads) are drawn again.
-        empty = np.flatnonzero(~self._stored[cell])
-        while len(empty):
-            cell[empty] = rng.integers(0, used, len(empty))
-            empty = empty[~self._stored[cell[empty]]]
-        return cell
+        cell = np.empty(0, dtype=np.int64)
+        while len(cell) < size:
+            # A few more than needed: some cells (last observations, heads) have no transition.
+            drawn = rng.integers(0, used, size + size // 8 + 8)
+            cell = np.concatenate([cell, drawn[self._stored[drawn]]])
+        return cell[:size]
 
     def _on_device(self, cell: np.ndarray) -> Tensor:
         return torch.from_numpy(cell).to(self._observation.device, non_blocking=True)
