@@ -26,6 +26,7 @@ from gymnasium.vector.utils import batch_space
 
 from agents.dqn import DQN
 from agents.dqn_config import DQNConfig
+from agents.replay import ReplayBuffer
 from scripts.arguments import described_parser, positive_int
 
 ENV_ID = "LiveStreamRec-v0"
@@ -270,20 +271,33 @@ def variants(rounds: int) -> Iterator[Line]:
         )
 
 
-def replay_memory(rounds: int) -> Iterator[Line]:
-    """Adding to the memory, against copying the same numbers once."""
-    agent = _trained(6_000)
-    replay, observation = agent.replay, agent._observation
-    assert replay is not None and observation is not None
-    envs, ones = np.arange(len(observation)), np.ones(len(observation))
-    copy = np.empty_like(observation)
-    yield compare(
-        "plain copy / ours: adding a transition to the replay memory",
-        partial(_repeat, lambda: replay.append(envs, envs % 10, ones, ones, observation), 100),
-        partial(_repeat, lambda: np.copyto(copy, observation), 100),
-        100 * len(observation),
-        rounds,
-    )
+def replay_memory(rounds: int) -> Line:
+    """Adding a transition: 128 viewers at a time to ours, one at a time to SB3's memory."""
+    from stable_baselines3.common.buffers import ReplayBuffer as SB3Buffer
+
+    env = gym.make(ENV_ID)
+    assert isinstance(env.observation_space, gym.spaces.Box)
+    (size,) = env.observation_space.shape
+    envs, ones, calls = np.arange(128), np.ones(128), 100
+    observation = np.random.default_rng(0).random((128, size), dtype=np.float32)
+    # Small, so that all of it has been written to before: new memory costs the first writer.
+    ours = ReplayBuffer(calls * len(envs), len(envs), size)
+    theirs = SB3Buffer(calls * len(envs), env.observation_space, env.action_space, "cpu")
+    one = (observation[:1], observation[1:2])
+
+    def add_ours() -> None:
+        for _ in range(calls):
+            ours.append(envs, envs % 10, ones, ones, observation)
+
+    def add_theirs() -> None:
+        for _ in range(calls * len(envs)):
+            theirs.add(*one, np.array([3]), ones[:1], np.array([False]), [{}])
+
+    ours.begin(envs, observation)
+    add_ours()
+    add_theirs()
+    name = "SB3 / ours: adding a transition to the replay memory"
+    return compare(name, add_ours, add_theirs, calls * len(envs), rounds)
 
 
 def lines(rounds: int = 7) -> Iterator[Line]:
@@ -294,7 +308,7 @@ def lines(rounds: int = 7) -> Iterator[Line]:
             yield full_loop(*case, plain=plain, rounds=rounds)
     yield from candidate_network(3 * rounds)
     yield from variants(3 * rounds)
-    yield from replay_memory(3 * rounds)
+    yield replay_memory(rounds)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
