@@ -72,10 +72,12 @@ def embed(context, candidates, weight, hidden):
     """``relu(context + candidates @ weight.T)``: ``(B, W)`` and ``(B K, F)`` to ``(B K, W)``."""
     np.dot(candidates, weight.T, hidden)
     count = len(candidates) // len(context)
-    for i in range(len(hidden)):
-        for j in range(hidden.shape[1]):
-            value = hidden[i, j] + context[i // count, j]
-            hidden[i, j] = max(value, np.float32(0.0))
+    for i in range(len(context)):
+        shared = context[i]
+        for k in range(i * count, (i + 1) * count):
+            row = hidden[k]
+            for j in range(len(row)):
+                row[j] = max(row[j] + shared[j], np.float32(0.0))
 
 
 @_jit
@@ -88,9 +90,12 @@ def embed_backward(candidates, hidden, gradient, to_weight, to_context):
     np.dot(gradient.T, candidates, to_weight)
     count = len(candidates) // len(to_context)
     to_context[:] = 0.0
-    for i in range(len(gradient)):
-        for j in range(gradient.shape[1]):
-            to_context[i // count, j] += gradient[i, j]
+    for i in range(len(to_context)):
+        shared = to_context[i]
+        for k in range(i * count, (i + 1) * count):
+            row = gradient[k]
+            for j in range(len(row)):
+                shared[j] += row[j]
 
 
 @_jit
