@@ -230,7 +230,7 @@ _CELL_ARRAYS = ("action", "reward", "discount", "stored")
 def _zeros(shape: tuple[int, int], device: torch.device | str) -> Tensor:
     if torch.device(device).type != "cpu":
         return torch.zeros(shape, device=device)
-    # NumPy asks the system for large pages: reading rows at random is then twice as fast.
+    # NumPy asks the system for large pages: reading rows at random is then a fifth faster.
     return torch.from_numpy(np.zeros(shape, dtype=np.float32))
 
 
