@@ -21,11 +21,12 @@ IDENTIFIED, WEAK, ASSUMED = "identified", "weakly identified", "assumed"
 FEWEST = 100  # observations from which on something is called identified
 WORST_MISFIT = 3.0  # standard errors between simulated and logged moment that still pass
 FEWEST_VIEWERS = 30  # likewise
-LARGEST_STDERR = 0.25  # of a logarithm or log-odds, likewise
+LARGEST_STDERR = 0.3  # of a logarithm or log-odds, likewise
 _ATOM = 20  # clicks of the longest watch time that make it a cap
 
 # What only some convention, or a distribution that is assumed, separates from something else.
 _WEAK_BECAUSE = {
+    "click_bias": "given click_affinity and the other assumed slopes; sure is the click rate",
     "visits_per_day": "given a median log activity as in WorldConfig",
     "gift_per_min": "given the spread of gift propensities; few viewers give most",
     "watch_bias": "given the spread of the hidden parts of affinity",
@@ -39,9 +40,9 @@ _MODEL_ERROR = {
     "watch_noise_std": 0.025,
     "like_per_min": 0.02,
     "comment_per_min": 0.04,
-    "gift_per_min": 0.15,
+    "gift_per_min": 0.25,
     "visits_per_day": 0.03,
-    "exit_bias": 0.03,
+    "exit_bias": 0.04,
     "activity_log_std": 0.03,
 }
 _OF_ALL_IMPRESSIONS = ("watch_noise_std", "exit_bias")
@@ -167,7 +168,7 @@ def of_solution(solution: Solution, num_viewers: int) -> dict[str, Estimate]:
         elif name in _WEAK_BECAUSE:
             status, note = WEAK, _WEAK_BECAUSE[name]
         else:
-            status, note = IDENTIFIED, "indirect inference"
+            status, note = IDENTIFIED, "by simulation, given what is assumed"
         estimates[name] = Estimate(value, stderr if math.isfinite(stderr) else None, status, note)
     return estimates
 

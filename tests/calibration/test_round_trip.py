@@ -34,16 +34,16 @@ PUBLISHED = Path(__file__).parents[2] / "data" / "published_statistics.csv"
 DAYS = 7
 
 # Parameter → how far off it may be, for 1,000 viewers and 7 days: about 2.5 times the root mean
-# square error over the three sets and three seeds. "x": relative to the truth; "+": absolute.
+# square error over the three sets and four seeds. "x": relative to the truth; "+": absolute.
 TOLERANCES = {
     "click_bias": ("+", 0.18),
     "watch_bias": ("+", 0.2),
     "watch_noise_std": ("x", 0.07),
     "like_per_min": ("x", 0.1),
     "comment_per_min": ("x", 0.14),
-    "gift_per_min": ("x", 0.5),
+    "gift_per_min": ("x", 0.6),
     "visits_per_day": ("x", 0.15),
-    "exit_bias": ("+", 0.12),
+    "exit_bias": ("+", 0.15),
     "activity_log_std": ("x", 0.13),
     "browse_s": ("x", 0.01),
     "watch_cap_s": ("x", 0.001),
@@ -126,8 +126,8 @@ def recovered(found: Fit, case: Case) -> Iterator[tuple[str, float]]:
             yield name, error(name, found.parameters[name], case)
 
 
-def missed(logs: Logs, found: Fit) -> list[str]:
-    """The statistics of the log that the fitted world does not have."""
+def missed(logs: Logs, found: Fit) -> dict[str, bool]:
+    """The statistics of the log that the fitted world does not have, and which are required."""
     logged = statistics(logs)
     again = world_statistics(
         found.world, simulate_world_impressions(found.world, seed=9), found.world.days, 200
@@ -138,14 +138,16 @@ def missed(logs: Logs, found: Fit) -> list[str]:
         same = a.low <= b.high and b.low <= a.high
         return low <= b.value <= high or (name.startswith(HEAVY_TAILED) and same)
 
-    return [
-        f"{t.statistic}: {logged[t.statistic].value:.4g} became {again[t.statistic].value:.4g}"
+    return {
+        f"{t.statistic}: {logged[t.statistic].value:.4g} became {again[t.statistic].value:.4g}": (
+            t.required
+        )
         for t in targets
         if not like(
             t.statistic, *t.around(logged[t.statistic].value),
             logged[t.statistic], again[t.statistic],
         )
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 @pytest.mark.slow
@@ -158,8 +160,10 @@ def test_parameters_and_statistics_come_back(name):
     assert len(errors) >= len(TOLERANCES) - 1  # but for the cap, where nobody watches so long
     wrong = {n: e for n, e in errors.items() if abs(e) > TOLERANCES[n][1]}
     assert not wrong, f"{wrong}\n{found}"
-    assert missed(logs, found) == []
-    for parameter in ("click_bias", "watch_noise_std", "like_per_min", "exit_bias"):
+    of_log = missed(logs, found)
+    assert [text for text, required in of_log.items() if required] == []
+    assert len(of_log) <= 1, of_log  # where one gift of thousands of coins decides
+    for parameter in ("watch_noise_std", "like_per_min", "comment_per_min", "exit_bias"):
         assert found.parameters[parameter].status == IDENTIFIED
 
 
@@ -187,7 +191,7 @@ def main() -> None:
             stderr = "" if e.stderr is None else f"{e.stderr:.2g}"
             print(f"| `{parameter}` | {case.true(parameter):.4g} | {e.value:.4g} | {stderr} "
                   f"| {e.status} |")  # fmt: skip
-        print(f"\nStatistics beyond their tolerance: {missed(logs, found) or 'none'}")
+        print(f"\nStatistics beyond their tolerance: {', '.join(missed(logs, found)) or 'none'}")
 
 
 if __name__ == "__main__":
