@@ -190,7 +190,12 @@ class DQN(DQNFiles):
         config = self.config
         alpha = config.priority_alpha if config.prioritized else None
         return ReplayBuffer(
-            config.replay_size, self.env.num_envs, self.observation_size, config.n_step, alpha
+            config.replay_size,
+            self.env.num_envs,
+            self.observation_size,
+            config.n_step,
+            alpha,
+            self.learner.device,
         )
 
     def _act(self, observation: Any, epsilon: float, rng: np.random.Generator) -> np.ndarray:
@@ -216,7 +221,8 @@ class DQN(DQNFiles):
         live, began = np.flatnonzero(step.live), np.flatnonzero(step.began)
         reward = step.reward[live]
         self.replay.append(live, action[live], reward, discount[live], step.next_observation[live])
-        self.replay.begin(began, step.observation[began])
+        if len(began):
+            self.replay.begin(began, step.observation[began])
         self._episodes.add(live, reward, (step.terminated | step.truncated)[live])
 
     def _update(self) -> None:

@@ -10,13 +10,17 @@ W units of the first hidden layer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from .layers import ByHand, Embed, Layers
+
+Backward = Callable[[Tensor], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +59,17 @@ class ColumnLayout:
         """The columns as nested lists of integers."""
         return {name: value.tolist() for name, value in vars(self).items()}
 
-    def action_mask(self, observation: np.ndarray) -> np.ndarray:
-        """Which slots are filled: bool ``(..., N)`` for observations ``(..., D)``."""
-        mask: np.ndarray = observation[..., self.valid_columns] > 0.5
-        return mask
-
 
 class QNetwork(nn.Module):
-    """What the DQN asks of a network.
+    """What the DQN asks of a network. A new one needs :meth:`forward` only.
 
     Masks are bool ``(B, N)``, with a True in every row; None means that all actions are valid.
+
+    Attributes:
+        reads_mask: Whether Q-values depend on the mask; if not, none is made for ``chosen``.
     """
+
+    reads_mask = True
 
     def forward(self, observation: Tensor, mask: Tensor | None = None) -> Tensor:
         """Q-values ``(B, N)`` of observations ``(B, D)``; those of masked actions mean nothing."""
@@ -75,6 +79,31 @@ class QNetwork(nn.Module):
         """Q-values ``(B,)`` of one action (int64 ``(B,)``) per observation."""
         values: Tensor = self(observation, mask).gather(1, action[:, None]).squeeze(1)
         return values
+
+    def chosen_with_backward(
+        self, observation: Tensor, action: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Backward]:
+        """What :meth:`chosen` returns, and how to differentiate it.
+
+        Returns:
+            Q-values ``(B,)``, and a function that sets the ``grad`` of all parameters from a
+            gradient of those values, ``(B,)``. Here it is autograd's; networks may override this
+            method with one written by hand.
+        """
+        with torch.inference_mode(False):
+            # Autograd keeps no tensors made in inference mode, so it gets copies.
+            values = self.chosen(
+                observation.clone(), action.clone(), None if mask is None else mask.clone()
+            )
+
+        def backward(gradient: Tensor) -> None:
+            for parameter in self.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.zero_()
+            with torch.inference_mode(False):
+                values.backward(gradient.clone())
+
+        return values.detach(), backward
 
 
 class MLPQNetwork(QNetwork):
@@ -95,9 +124,10 @@ class MLPQNetwork(QNetwork):
         dueling: bool = False,
     ) -> None:
         super().__init__()
-        self.trunk = _hidden_layers(observation_size, hidden_sizes)
-        self.advantage = nn.Linear(hidden_sizes[-1], num_actions)
-        self.value = nn.Linear(hidden_sizes[-1], 1) if dueling else None
+        self.trunk = Layers([observation_size, *hidden_sizes], relu_last=True)
+        self.advantage = Layers([hidden_sizes[-1], num_actions])
+        self.value = Layers([hidden_sizes[-1], 1]) if dueling else None
+        self.reads_mask = dueling
 
     def forward(self, observation: Tensor, mask: Tensor | None = None) -> Tensor:
         """Q-values ``(B, N)`` of observations ``(B, D)``; see :class:`QNetwork`."""
@@ -106,6 +136,27 @@ class MLPQNetwork(QNetwork):
         if self.value is None:
             return advantage
         return _dueling(self.value(hidden), advantage, mask)
+
+    def chosen_with_backward(
+        self, observation: Tensor, action: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Backward]:
+        """See :class:`QNetwork`."""
+
+        def backward(gradient: Tensor) -> None:
+            if self.value is None:
+                to_advantage = gradient.new_zeros(gradient.shape[0], num_actions)
+                to_advantage.scatter_(1, action[:, None], gradient[:, None])
+                to_hidden = self.advantage.backward(to_advantage)
+            else:
+                to_advantage = _dueling_gradient(gradient, action, mask, num_actions)
+                to_hidden = self.advantage.backward(to_advantage)
+                to_hidden += self.value.backward(gradient[:, None])
+            self.trunk.backward(to_hidden, to_input=False)
+
+        if not self.advantage.by_hand:
+            return super().chosen_with_backward(observation, action, mask)
+        num_actions = self.advantage.sizes[-1]
+        return self.chosen(observation, action, mask), backward
 
 
 class CandidateQNetwork(QNetwork):
@@ -135,19 +186,16 @@ class CandidateQNetwork(QNetwork):
         candidates = np.asarray(layout.candidate_columns)
         self.num_candidates, self.num_features = candidates.shape
         self.summary = summary
+        self.reads_mask = dueling or summary
         self.shared = Columns(shared)
         self.candidates = Columns(candidates.ravel())
 
         width = hidden_sizes[0]
         inputs = len(shared) + (2 * self.num_features if summary else 0)
-        self.context = nn.Sequential(_hidden_layers(inputs, [width]), nn.Linear(width, width))
-        self.embedding = nn.Linear(self.num_features, width, bias=False)
-        self.scorer = nn.Sequential(
-            nn.ReLU(inplace=True),
-            _hidden_layers(width, hidden_sizes[1:]),
-            nn.Linear(hidden_sizes[-1], 1),
-        )
-        self.value = nn.Sequential(nn.ReLU(), nn.Linear(width, 1)) if dueling else None
+        self.context = Layers([inputs, width, width])
+        self.embed = Embed(self.num_features, width)
+        self.scorer = Layers([*hidden_sizes, 1])
+        self.value = Layers([width, width, 1]) if dueling else None
 
     def forward(self, observation: Tensor, mask: Tensor | None = None) -> Tensor:
         """Q-values ``(B, N)`` of observations ``(B, D)``; see :class:`QNetwork`."""
@@ -164,8 +212,26 @@ class CandidateQNetwork(QNetwork):
             return super().chosen(observation, action, mask)
         candidates = self._candidates(observation)
         context = self._context(observation, candidates, mask)
-        rows = torch.arange(len(action), device=action.device)
+        rows = torch.arange(action.shape[0], device=action.device)
         return self._score(context, candidates[rows, action][:, None]).squeeze(1)
+
+    def chosen_with_backward(
+        self, observation: Tensor, action: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Backward]:
+        """See :class:`QNetwork`."""
+
+        def backward(gradient: Tensor) -> None:
+            to_scores = gradient
+            if self.value is not None:
+                to_scores = _dueling_gradient(gradient, action, mask, self.num_candidates)
+            to_context = self.embed.backward(self.scorer.backward(to_scores.view(-1, 1)))
+            if self.value is not None:
+                to_context += self.value.backward(gradient[:, None])
+            self.context.backward(to_context, to_input=False)
+
+        if not self.embed.by_hand:
+            return super().chosen_with_backward(observation, action, mask)
+        return self.chosen(observation, action, mask), backward
 
     def _candidates(self, observation: Tensor) -> Tensor:
         """Candidate features ``(B, N, F)``."""
@@ -186,25 +252,22 @@ class CandidateQNetwork(QNetwork):
 
     def _score(self, context: Tensor, candidates: Tensor) -> Tensor:
         """Values ``(B, K)`` of K candidates each, features ``(B, K, F)``."""
-        count = candidates.shape[1]
-        # In place, here and in the ReLUs: fresh memory for each step would cost more than the sums.
-        hidden = self.embedding(candidates).add_(context[:, None])
-        # Two dimensions: the matrix products of three are slower.
-        scores: Tensor = self.scorer(hidden.view(-1, hidden.shape[-1]))
-        return scores.view(-1, count)
+        scores: Tensor = self.scorer(self.embed(context, candidates))
+        return scores.view(candidates.shape[:2])
 
 
 class Columns(nn.Module):
-    """Picks columns of a batch: a view where they are adjacent, a copy where they are not."""
+    """Picks columns of a batch: a view where they are evenly spaced, a copy where they are not."""
 
     def __init__(self, columns: np.ndarray) -> None:
         super().__init__()
-        first = int(columns[0]) if len(columns) else 0
-        adjacent = np.array_equal(columns, np.arange(first, first + len(columns)))
-        self.slice = slice(first, first + len(columns)) if adjacent else None
+        columns = np.asarray(columns, dtype=np.int64)
+        spaces = np.unique(np.diff(columns))
+        space = int(spaces[0]) if len(spaces) else 1
+        even = len(columns) > 0 and len(spaces) < 2 and space > 0
+        self.slice = slice(int(columns[0]), int(columns[-1]) + 1, space) if even else None
         self.index: Tensor
-        index = torch.as_tensor(np.array(columns, dtype=np.int64))
-        self.register_buffer("index", index, persistent=False)
+        self.register_buffer("index", torch.from_numpy(columns.copy()), persistent=False)
 
     def forward(self, observation: Tensor) -> Tensor:
         """``(B, D)`` to ``(B, number of columns)``."""
@@ -213,32 +276,27 @@ class Columns(nn.Module):
         return observation.index_select(1, self.index)
 
 
-def flatten_parameters(network: nn.Module) -> nn.Parameter:
+def flatten_parameters(network: nn.Module) -> tuple[Tensor, Tensor]:
     """Move all parameters and gradients into one vector each, of which the network keeps views.
 
     Clipping, the optimiser's step, the target copy and a checkpoint are then one operation each.
 
     Returns:
-        The vector of all parameters; its ``grad`` is the vector of all gradients.
+        The vector of all parameters and the vector of all gradients.
     """
     parameters = list(network.parameters())
-    flat = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
-    flat.grad = torch.zeros_like(flat)
+    weights = torch.cat([parameter.detach().flatten() for parameter in parameters])
+    gradient = torch.zeros_like(weights)
     start = 0
     for parameter in parameters:
         end = start + parameter.numel()
-        parameter.data = flat.data[start:end].view_as(parameter)
-        parameter.grad = flat.grad[start:end].view_as(parameter)
+        parameter.data = weights[start:end].view_as(parameter)
+        parameter.grad = gradient[start:end].view_as(parameter)
         start = end
-    return flat
-
-
-def _hidden_layers(inputs: int, sizes: Sequence[int]) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for size in sizes:
-        layers += [nn.Linear(inputs, size), nn.ReLU(inplace=True)]
-        inputs = size
-    return nn.Sequential(*layers)
+    for module in network.modules():
+        if isinstance(module, ByHand):
+            module.bind()
+    return weights, gradient
 
 
 def _dueling(value: Tensor, advantage: Tensor, mask: Tensor | None) -> Tensor:
@@ -247,3 +305,14 @@ def _dueling(value: Tensor, advantage: Tensor, mask: Tensor | None) -> Tensor:
         return value + advantage - advantage.mean(1, keepdim=True)
     mean = (advantage * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True)
     return value + advantage - mean
+
+
+def _dueling_gradient(
+    gradient: Tensor, action: Tensor, mask: Tensor | None, num_actions: int
+) -> Tensor:
+    """The gradient of A ``(B, N)`` from that of the chosen actions' Q-values ``(B,)``."""
+    if mask is None:
+        others = (gradient / -num_actions)[:, None].repeat(1, num_actions)
+    else:
+        others = mask * (gradient / -mask.sum(1))[:, None]
+    return others.scatter_add_(1, action[:, None], gradient[:, None])

@@ -6,11 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from .adam import Adam
 from .dqn_config import DQNConfig
-from .networks import CandidateQNetwork, ColumnLayout, MLPQNetwork, QNetwork, flatten_parameters
+from .networks import (
+    CandidateQNetwork,
+    ColumnLayout,
+    Columns,
+    MLPQNetwork,
+    QNetwork,
+    flatten_parameters,
+)
 from .replay import Batch
 
 MaskFunction = Callable[[np.ndarray], np.ndarray]
@@ -50,9 +57,10 @@ class QLearner:
     ) -> None:
         self.config = config
         self.device = _device(config.device)
-        if mask_fn is None and layout is not None:
-            mask_fn = layout.action_mask
         self._mask_fn = mask_fn if config.mask_actions else None
+        self._valid = None
+        if config.mask_actions and mask_fn is None and layout is not None:
+            self._valid = Columns(layout.valid_columns).to(self.device)
 
         # Making an agent leaves the caller's random numbers alone.
         with torch.random.fork_rng(devices=[]):
@@ -61,89 +69,90 @@ class QLearner:
                 _build_network(config, observation_size, num_actions, layout).to(self.device)
                 for _ in range(2)
             )
-        self._weights = flatten_parameters(self.q_net)
-        self._target_weights = flatten_parameters(self.target_net)
-        self._target_weights.data.copy_(self._weights.data)
-        self._optimizer = torch.optim.Adam([self._weights], lr=config.learning_rate, fused=True)
+        self._weights, self._gradient = flatten_parameters(self.q_net)
+        self._target_weights, _ = flatten_parameters(self.target_net)
+        self._target_weights.copy_(self._weights)
+        self._adam = Adam(self._weights, self._gradient)
         self.num_updates = 0
-        self._sums = torch.zeros(2, device=self.device)  # of loss and mean Q since the last report
+        # Of loss and mean Q since the last report.
+        self._loss_sum, self._q_sum = torch.zeros(2, device=self.device).unbind()
         self._summed = 0
 
-    def action_mask(self, observation: np.ndarray) -> np.ndarray | None:
+    def action_mask(self, observation: Tensor) -> Tensor | None:
         """Valid actions, bool ``(B, N)`` with at least one per row; None if all always are."""
-        if self._mask_fn is None:
+        if self._valid is not None:
+            mask = self._valid(observation) > 0.5
+        elif self._mask_fn is not None:
+            mask = self._tensor(np.asarray(self._mask_fn(observation.cpu().numpy()), dtype=bool))
+        else:
             return None
-        mask = np.asarray(self._mask_fn(observation), dtype=bool)
         # Where nothing is valid every action does the same, so let all compete.
-        return mask | ~mask.any(axis=1, keepdims=True)
+        return mask | ~mask.any(1, keepdim=True)
 
     @torch.inference_mode()
     def q_values(self, observation: np.ndarray) -> np.ndarray:
         """Q of all actions, float32 ``(B, N)``, for float32 ``(B, D)``; -inf for masked ones."""
-        mask = self._mask(observation)
-        values = _masked(self.q_net(self._tensor(observation), mask), mask)
-        array: np.ndarray = values.cpu().numpy()
+        tensor = self._tensor(observation)
+        mask = self.action_mask(tensor)
+        values = _masked(self.q_net(tensor, mask), mask)
+        # The network writes its next values into the same memory.
+        array: np.ndarray = values.to("cpu", copy=True).numpy()
         return array
 
+    @torch.inference_mode()
     def update(self, batch: Batch, learning_rate: float) -> Tensor:
         """One gradient step; copies the target network when that is due.
 
         Returns:
-            The TD errors before the step, ``(B,)``, detached.
+            The TD errors before the step, ``(B,)``.
         """
-        config = self.config
         target = self.targets(batch)
-        chosen = self.q_net.chosen(
-            self._tensor(batch.observation),
-            self._tensor(batch.action),
-            self._mask(batch.observation),
+        mask = self.action_mask(batch.observation) if self.q_net.reads_mask else None
+        chosen, backward = self.q_net.chosen_with_backward(
+            batch.observation, self._tensor(batch.action), mask
         )
-        if config.loss == "squared":
-            losses = F.mse_loss(chosen, target, reduction="none")
-        else:
-            losses = F.smooth_l1_loss(chosen, target, reduction="none")
-        loss = (losses * self._tensor(batch.weight)).mean()
-
-        gradient = self._weights.grad
-        assert gradient is not None
-        gradient.zero_()
-        loss.backward()
-        if config.max_grad_norm is not None:
-            norm = torch.linalg.vector_norm(gradient)
-            gradient.mul_((config.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
-        self._optimizer.param_groups[0]["lr"] = learning_rate
-        self._optimizer.step()
+        td_error = chosen - target
+        slope = td_error if self.config.loss == "squared" else td_error.clamp(-1.0, 1.0)
+        losses = slope * (td_error - 0.5 * slope)  # half the square; straight where clamped
+        scale = (2.0 if self.config.loss == "squared" else 1.0) / len(batch.action)
+        if batch.weight is not None:
+            weight = self._tensor(batch.weight)
+            losses, slope = losses * weight, slope * weight
+        backward(slope * scale)
+        self._adam.step(learning_rate, self.config.max_grad_norm or torch.inf)
 
         self.num_updates += 1
         self._update_target()
-        chosen = chosen.detach()
         # Summed where they are: reading them here would make a GPU wait for every update.
-        self._sums += torch.stack([loss.detach(), chosen.mean()])
+        self._loss_sum.add_(losses.sum(), alpha=scale)
+        self._q_sum.add_(chosen.sum(), alpha=1.0 / len(batch.action))
         self._summed += 1
-        return chosen - target
+        return td_error
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def targets(self, batch: Batch) -> Tensor:
         """``reward + discount * value of the next state``, ``(B,)``."""
-        observation = self._tensor(batch.next_observation)
-        mask = self._mask(batch.next_observation)
+        observation = batch.next_observation
+        mask = self.action_mask(observation)
         if self.config.double:  # van Hasselt et al. 2016: θ chooses, θ⁻ values
             best = _masked(self.q_net(observation, mask), mask).argmax(dim=1)
             value = self.target_net.chosen(observation, best, mask)
         else:
             value = _masked(self.target_net(observation, mask), mask).amax(dim=1)
-        return self._tensor(batch.reward) + self._tensor(batch.discount) * value
+        return torch.addcmul(self._tensor(batch.reward), self._tensor(batch.discount), value)
 
     def _update_target(self) -> None:
         if self.config.target_update == "soft":
-            self._target_weights.data.lerp_(self._weights.data, self.config.target_tau)
+            self._target_weights.lerp_(self._weights, self.config.target_tau)
         elif self.num_updates % self.config.target_interval == 0:
-            self._target_weights.data.copy_(self._weights.data)
+            self._target_weights.copy_(self._weights)
 
     def pop_metrics(self) -> dict[str, float]:
         """Mean loss and mean Q of the taken actions since the last call; nan without updates."""
-        loss, q_mean = (self._sums / self._summed).tolist()
-        self._sums.zero_()
+        sums = torch.stack([self._loss_sum, self._q_sum])
+        loss, q_mean = (sums / self._summed).tolist()
+        self._loss_sum.zero_()
+        self._q_sum.zero_()
         self._summed = 0
         return {"train/loss": loss, "train/q_mean": q_mean}
 
@@ -154,33 +163,27 @@ class QLearner:
     def load_network_state(self, state: dict[str, np.ndarray]) -> None:
         """Set online and target network to weights that :meth:`network_state` gave."""
         self.q_net.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
-        self._target_weights.data.copy_(self._weights.data)
+        self._target_weights.copy_(self._weights)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Both networks and the optimiser's moments, each as one vector."""
-        state = {"weights": self._weights.data, "target_weights": self._target_weights.data}
-        state.update(self._optimizer.state[self._weights])
-        return {name: value.cpu().numpy() for name, value in state.items()}
+        return {name: value.cpu().numpy() for name, value in self._state().items()}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Take over what :meth:`state_dict` gave."""
-        tensors = {name: torch.from_numpy(value) for name, value in state.items()}
-        self._weights.data.copy_(tensors.pop("weights"))
-        self._target_weights.data.copy_(tensors.pop("target_weights"))
-        moments = {name: value.to(self.device) for name, value in tensors.items()}
-        if moments:  # none before the first update
-            self._optimizer.state[self._weights] = moments
+        for name, value in self._state().items():
+            value.copy_(torch.from_numpy(state[name]))
+
+    def _state(self) -> dict[str, Tensor]:
+        networks = {"weights": self._weights, "target_weights": self._target_weights}
+        return {**networks, **self._adam.state()}
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.device, non_blocking=True)
 
-    def _mask(self, observation: np.ndarray) -> Tensor | None:
-        mask = self.action_mask(observation)
-        return None if mask is None else self._tensor(mask)
-
 
 def _masked(q_values: Tensor, mask: Tensor | None) -> Tensor:
-    return q_values if mask is None else q_values.masked_fill(~mask, -torch.inf)
+    return q_values if mask is None else torch.where(mask, q_values, -torch.inf)
 
 
 def _device(name: str) -> torch.device:

@@ -23,10 +23,14 @@ from livestream_env.calibration.estimates import (
 )
 from livestream_env.calibration.latents import estimate_latents
 from livestream_env.calibration.learning import Sample, first_world
+from livestream_env.calibration.people import with_activity_spread, with_popularity
 from livestream_env.calibration.simulated import simulate_world_impressions
-from livestream_env.config import SimulatorConfig
+from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.logs import Logs
-from livestream_env.world import World
+from livestream_env.world import MIN_ROOM_S, World
+
+FEWEST_STREAMERS = 10  # the default number of candidates
+FEWEST_VIEWERS = 2
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ def fit(
     total = 3 + indirect.num_simulations()
     with tqdm(total=total, desc="fit", unit="step", disable=not progress_bar) as bar:
         sample = Sample.of(logs, max_streamers)
+        _check(logs, sample)
         estimates = watching_estimates(sample.impressions) | gift_price_estimates(logs, rng)
         config = SimulatorConfig().replace({n: e.value for n, e in estimates.items()})
         bar.update()
@@ -103,15 +108,13 @@ def fit(
         bar.update()
         world = first_world(logs, sample, latents, config, rng)
         bar.update()
-        solution = _match(world, sample, policy, seed, viewer_days, rng, bar.update)
-    found = dict(zip(solution.names, solution.values.tolist(), strict=True))
-    config = config.replace(found)
-    estimates |= of_solution(solution)
+        world, solution = _match(world, sample, policy, seed, viewer_days, rng, bar.update)
+    estimates |= of_solution(solution, len(world.viewers))
     estimates |= room_estimates(logs, len(sample.index.streamer_ids), sample.days, rng)
     estimates |= spread_estimates(world)
     return Fit(
-        world=dataclasses.replace(world, simulator=config),
-        parameters=estimates | assumed(estimates, config),
+        world=world,
+        parameters=estimates | assumed(estimates, world.simulator),
         notes=tuple(sample.notes),
     )
 
@@ -123,24 +126,68 @@ def _match(
     seed: int,
     viewer_days: int,
     rng: np.random.Generator,
-    progress: indirect.Progress,
-) -> indirect.Solution:
-    """Indirect inference on a sample of the viewers, the same ones logged and simulated."""
+    progress: Callable[[], object],
+) -> tuple[World, indirect.Solution]:
+    """Indirect inference on a sample of the viewers, the same ones logged and simulated.
+
+    Returns:
+        The world with the parameters found, and how they were.
+    """
     count, browse_s = len(world.viewers), world.simulator.browse_s
     chosen = np.sort(rng.permutation(count)[: max(10, viewer_days // sample.days)])
-    negatives = not sample.impressions["click"].all()
+    with_negatives = not sample.impressions["click"].all()
+    logged = sample.of_viewer_days(chosen)
+    streamers = world.streamers  # as popular as simulations so far suggest
+    shown = np.zeros(len(streamers), np.int64)  # in the last one
 
-    def sums(impressions: np.ndarray) -> dict[str, np.ndarray]:
-        if not negatives:
-            impressions = impressions[impressions["click"]]
-        table = indirect.sums(impressions, count, browse_s)
-        return {name: values[chosen] for name, values in table.items()}
+    def table(impressions: np.ndarray) -> dict[str, np.ndarray]:
+        sums = indirect.sums(impressions, count, browse_s)
+        return {name: values[chosen] for name, values in sums.items()}
 
-    def simulate(parameters: Mapping[str, float]) -> dict[str, np.ndarray]:
-        return sums(
-            simulate_world_impressions(world, policy, chosen, sample.days, seed, parameters)
+    def made(parameters: Mapping[str, float]) -> World:
+        simulator = {n: value for n, value in parameters.items() if n in SimulatorConfig.names()}
+        spread = parameters.get("activity_log_std", WorldConfig().activity_log_std)
+        return dataclasses.replace(
+            world,
+            viewers=with_activity_spread(world.viewers, spread),
+            streamers=streamers,
+            simulator=world.simulator.replace(simulator),
         )
 
-    return indirect.solve(
-        sums(sample.of_viewer_days(chosen)), simulate, world.simulator, rng, progress=progress
-    )
+    def simulate(parameters: Mapping[str, float]) -> dict[str, np.ndarray]:
+        nonlocal shown
+        impressions = simulate_world_impressions(
+            made(parameters), policy, chosen, sample.days, seed
+        )
+        progress()
+        if not with_negatives:
+            impressions = impressions[impressions["click"]]
+        shown = np.bincount(impressions["streamer"], minlength=len(streamers))
+        return table(impressions)
+
+    def adapt() -> None:
+        nonlocal streamers
+        wanted = np.bincount(logged["streamer"], minlength=len(streamers))
+        streamers = with_popularity(streamers, wanted, shown)
+
+    start = WorldConfig().to_dict() | world.simulator.to_dict()
+    solution = indirect.solve(table(logged), simulate, start, rng, adapt=adapt)
+    found = dict(zip(solution.names, solution.values.tolist(), strict=True))
+    return made(found), solution
+
+
+def _check(logs: Logs, sample: Sample) -> None:
+    """Raise ``ValueError`` for a log that is too small for a world."""
+    live = logs.room["end_timestamp"] - logs.room["start_timestamp"] >= 1000 * MIN_ROOM_S
+    streamers = sample.index.streamer_ids[sample.streamers]
+    count = int(np.isin(streamers, logs.room["streamer_id"].to_numpy()[live]).sum())
+    if count < FEWEST_STREAMERS:
+        raise ValueError(
+            f"logs: only {count} of the streamers shown have a room of at least {MIN_ROOM_S:g} s; "
+            f"a world needs {FEWEST_STREAMERS}, as many as there are candidates"
+        )
+    if len(sample.viewers) < FEWEST_VIEWERS:
+        raise ValueError(
+            f"logs: only {len(sample.viewers)} users have impressions; a world needs "
+            f"{FEWEST_VIEWERS} to tell what is chance"
+        )

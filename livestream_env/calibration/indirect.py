@@ -18,32 +18,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livestream_env.calibration.replay import visits
-from livestream_env.config import SimulatorConfig
+from livestream_env.config import SimulatorConfig, WorldConfig
 
 Moment = Callable[[Mapping[str, Any]], Any]
-Progress = Callable[[], object]
+Table = Mapping[str, NDArray[np.float64]]
+Simulate = Callable[[dict[str, float]], Table]
 
 
 def _logit(share: Any) -> Any:
     return np.log(share) - np.log1p(-share)
 
 
+def _log_std(total: Any, total_of_squares: Any, count: Any) -> Any:
+    return 0.5 * np.log(total_of_squares / count - (total / count) ** 2)
+
+
 # Parameter → the moment that identifies it, a function of sums over viewers (see `sums`).
 MOMENTS: dict[str, Moment] = {
     "click_bias": lambda t: _logit(t["clicks"] / t["impressions"]),
     "watch_bias": lambda t: t["log_watch"] / t["clicks"],
-    "watch_noise_std": lambda t: (
-        0.5 * np.log(t["log_watch_squared"] / t["clicks"] - (t["log_watch"] / t["clicks"]) ** 2)
-    ),
+    "watch_noise_std": lambda t: _log_std(t["log_watch"], t["log_watch_squared"], t["clicks"]),
     "like_per_min": lambda t: np.log(t["likes"] / t["minutes"]),
     "comment_per_min": lambda t: np.log(t["comments"] / t["minutes"]),
     "gift_per_min": lambda t: np.log(t["gifts"] / t["clicks"]),
     "visits_per_day": lambda t: np.log(t["visits"]),
     "exit_bias": lambda t: np.log(t["visits"] / t["impressions"]),
+    "activity_log_std": lambda t: _log_std(t["log_visits"], t["log_visits_squared"], t["viewers"]),
 }
-_POSITIVE = {"watch_noise_std", "like_per_min", "comment_per_min", "gift_per_min", "visits_per_day"}
-_STEP = 0.1  # of the finite differences
+BOUNDS = {**WorldConfig.bounds(), **SimulatorConfig.bounds()}
+# Their logs are searched for.
+POSITIVE = frozenset(name for name in MOMENTS if not name.endswith("_bias"))
+# What a viewer does in a watch changes no other moment, and its own in proportion.
+_ONLY_THEMSELVES = ("like_per_min", "comment_per_min", "gift_per_min")
+_STEP = 0.2  # of the finite differences
 _LONGEST_STEP = 1.0  # of Newton
+_CLOSE = 0.1  # standard errors: closer need nothing come
+_CLOSEST = 1e-3  # where there is no standard error
+_RESAMPLES = 200  # of the bootstrap
 _FLOOR_S = 0.1  # watch times below count as this: real clocks are coarse
 
 
@@ -57,9 +68,14 @@ def sums(
         return np.bincount(viewer, values, num_viewers).astype(np.float64)
 
     log_watch = np.log(np.maximum(impressions["watch_s"], _FLOOR_S).astype(np.float64)) * click
+    began = total(visits(impressions, browse_s))
+    log_visits = np.log(began + 0.5)
     return {
+        "viewers": np.ones(num_viewers),
         "impressions": total(np.ones(len(viewer))),
-        "visits": total(visits(impressions, browse_s)),
+        "visits": began,
+        "log_visits": log_visits,
+        "log_visits_squared": log_visits**2,
         "clicks": total(click),
         "log_watch": total(log_watch),
         "log_watch_squared": total(log_watch**2),
@@ -71,9 +87,7 @@ def sums(
 
 
 def moments(
-    table: Mapping[str, NDArray[np.float64]],
-    names: list[str],
-    weights: NDArray[np.float64] | None = None,
+    table: Table, names: list[str], weights: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
     """The moments of ``names``: (M,), or (B, M) for weights (B, V) of a bootstrap over viewers."""
     totals = {
@@ -102,94 +116,154 @@ class Solution:
 
 
 def solve(
-    logged: Mapping[str, NDArray[np.float64]],
-    simulate: Callable[[dict[str, float]], Mapping[str, NDArray[np.float64]]],
-    start: SimulatorConfig,
+    logged: Table,
+    simulate: Simulate,
+    start: Mapping[str, float],
     rng: np.random.Generator,
-    rounds: int = 5,
-    resamples: int = 200,
-    progress: Progress = lambda: None,
+    *,
+    rough_rounds: int = 4,
+    rounds: int = 4,
+    adapt: Callable[[], object] = lambda: None,
 ) -> Solution:
     """Find the parameters of :data:`MOMENTS` under which ``simulate`` gives ``logged`` moments.
 
     Parameters whose moment the log does not have (no negatives: no click rate; no gifts: no
-    rate of gifts) are left out.
+    rate of gifts), or no log simulated on the way, are left out.
 
     Args:
         logged: :func:`sums` of the log.
         simulate: parameters → :func:`sums` of a simulated log, with common random numbers.
-        start: where to start.
+        start: name → where to start.
         rng: of the bootstrap.
-        rounds: Newton steps.
-        resamples: of the bootstrap.
-        progress: called after each simulation, of which there are ``num_simulations``.
+        rough_rounds: steps with the Jacobian as it is by and large: the identity.
+        rounds: steps with the Jacobian as it is there.
+        adapt: called after each rough step: what is simulated may still be changed.
+
+    Raises:
+        ValueError: nothing can be compared, or parameters move no moment.
     """
     names = [name for name in MOMENTS if np.isfinite(moments(logged, [name])).all()]
+    while names:
+        try:
+            return _solve(names, logged, simulate, start, rng, rough_rounds, rounds, adapt)
+        except _NothingToTell as missing:
+            names.remove(missing.args[0])
+    raise ValueError("the simulated log has nothing to compare: too few viewers or days to fit to")
+
+
+class _NothingToTell(Exception):
+    """The simulated log does not have the moment of this parameter."""
+
+
+def _solve(
+    names: list[str],
+    logged: Table,
+    simulate: Simulate,
+    start: Mapping[str, float],
+    rng: np.random.Generator,
+    rough_rounds: int,
+    rounds: int,
+    adapt: Callable[[], object],
+) -> Solution:
     target = moments(logged, names)
-    count = len(next(iter(logged.values())))
-    weights = rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
-    noise = np.cov(moments(logged, names, weights), rowvar=False).reshape(len(names), len(names))
+    noise = _noise(logged, names, rng)
     # Simulated viewers are as many and as varied: their noise is of the same size.
-    error = np.sqrt(2.0 * np.diag(noise))
+    error: NDArray[np.float64] = np.sqrt(2.0 * np.diag(noise))
+    error[~(error > 0)] = _CLOSEST
 
     def at(theta: NDArray[np.float64]) -> NDArray[np.float64]:
         found = moments(simulate(_parameters(names, theta)), names)
-        progress()
         if not np.isfinite(found).all():
-            raise ValueError(
-                f"the simulated log has no {names[int(np.argmin(np.isfinite(found)))]}: "
-                "too few viewers or days to fit to"
-            )
+            raise _NothingToTell(names[int(np.isfinite(found).argmin())])
         return found
 
-    theta = np.array([_free(name, getattr(start, name)) for name in names])
+    theta = _clipped(names, np.array([_free(name, start[name]) for name in names]))
+    for _ in range(rough_rounds):
+        theta = _clipped(names, theta + _bounded(target - at(theta)))
+        adapt()
+
     found = at(theta)
-    jacobian = np.eye(len(names))
-    for i in range(len(names)):
-        shifted = theta.copy()
-        shifted[i] += _STEP
-        jacobian[:, i] = (at(shifted) - found) / _STEP
+    jacobian = _jacobian(names, theta, found, at)
+    best, best_found = theta, found
     for _ in range(rounds):
-        step = np.linalg.solve(jacobian, target - found)
-        theta = _clipped(names, theta + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP))
-        before, found = found, at(theta)
-        # Broyden's update: the Jacobian learns from each step.
-        moved = np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
-        jacobian += np.outer(found - before - jacobian @ moved, moved) / max(moved @ moved, 1e-9)
-        if (np.abs(target - found) < 0.1 * error).all():
+        if (np.abs(target - found) < _CLOSE * error).all():
             break
-    inverse = np.linalg.inv(jacobian)
+        theta = _clipped(names, theta + _bounded(_solved(jacobian, target - found, names)))
+        found = at(theta)
+        if np.linalg.norm((target - found) / error) < np.linalg.norm((target - best_found) / error):
+            best, best_found = theta, found
+    inverse = _solved(jacobian, np.eye(len(names)), names)
     spread = np.sqrt(np.diag(inverse @ (2.0 * noise) @ inverse.T))
-    values = np.array(list(_parameters(names, theta).values()))
-    positive = np.array([name in _POSITIVE for name in names])
+    values = np.array(list(_parameters(names, best).values()))
+    positive = np.array([name in POSITIVE for name in names])
     return Solution(
         names=names,
         values=values,
         stderr=np.where(positive, values * spread, spread),
-        misfit=(found - target) / error,
+        misfit=(best_found - target) / error,
     )
 
 
-def num_simulations(rounds: int = 5) -> int:
+def num_simulations(rough_rounds: int = 4, rounds: int = 4) -> int:
     """How many logs :func:`solve` simulates, at most."""
-    return 1 + len(MOMENTS) + rounds
+    return rough_rounds + 1 + len(MOMENTS) - len(_ONLY_THEMSELVES) + rounds
+
+
+def _noise(logged: Table, names: list[str], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Covariance of the moments, by a bootstrap over viewers."""
+    count = len(next(iter(logged.values())))
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=_RESAMPLES).astype(np.float64)
+    drawn = moments(logged, names, weights)
+    drawn = drawn[np.isfinite(drawn).all(axis=1)]  # not those without a single gift
+    if count < 2 or len(drawn) < 2:
+        return np.full((len(names), len(names)), np.nan)
+    return np.cov(drawn, rowvar=False).reshape(len(names), len(names))
+
+
+def _jacobian(
+    names: list[str],
+    theta: NDArray[np.float64],
+    found: NDArray[np.float64],
+    at: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    jacobian = np.eye(len(names))
+    for i, name in enumerate(names):
+        if name in _ONLY_THEMSELVES:
+            continue
+        shifted = theta.copy()
+        shifted[i] += _STEP
+        if (_clipped(names, shifted) != shifted).any():
+            shifted[i] -= 2 * _STEP  # at the upper bound
+        jacobian[:, i] = (at(shifted) - found) / (shifted[i] - theta[i])
+    return jacobian
+
+
+def _solved(
+    jacobian: NDArray[np.float64], right: NDArray[np.float64], names: list[str]
+) -> NDArray[np.float64]:
+    unmoved = [n for n, column in zip(names, jacobian.T, strict=True) if not column.any()]
+    if unmoved:
+        raise ValueError(f"simulated logs do not depend on {', '.join(unmoved)}")
+    return np.asarray(np.linalg.lstsq(jacobian, right, rcond=None)[0])
+
+
+def _bounded(step: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
 
 
 def _free(name: str, value: float) -> float:
     """A parameter on the scale of Newton's steps: the log of what must be positive."""
-    return math.log(value) if name in _POSITIVE else value
+    return math.log(max(value, 1e-6)) if name in POSITIVE else value
 
 
 def _parameters(names: list[str], theta: NDArray[np.float64]) -> dict[str, float]:
     return {
-        name: math.exp(value) if name in _POSITIVE else float(value)
+        name: math.exp(value) if name in POSITIVE else float(value)
         for name, value in zip(names, theta, strict=True)
     }
 
 
 def _clipped(names: list[str], theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Within what :class:`SimulatorConfig` admits."""
-    bounds = SimulatorConfig.bounds()
-    low = [_free(n, max(bounds[n][0], 1e-6)) if n in _POSITIVE else bounds[n][0] for n in names]
-    high = [_free(n, bounds[n][1]) for n in names]
-    return np.clip(theta, low, high)
+    """Within what the configuration admits, if rounding does not take it out again."""
+    low, high = np.array([[_free(name, bound) for bound in BOUNDS[name]] for name in names]).T
+    return np.clip(theta, low + 1e-9, high - 1e-9)

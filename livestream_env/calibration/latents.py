@@ -21,7 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
-from scipy.special import expit
+from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
 from livestream_env.calibration.replay import Replay, replay
@@ -31,7 +31,12 @@ from livestream_env.simulator.state import kernel_array
 SHORTEST_S = 5e-4  # logs are in ms: a watch of 0 is one of less than half a millisecond
 _QUALITY_IN_AFFINITY = 0.5 / 1.2  # see livestream_env.simulator.candidates
 _TASTE_IN_AFFINITY = 1 / 1.2
+_LEAST_STD = 0.05  # of log watch times: of a single one it would be 0
 _ATTACHED_LOG_ODDS = -3.0  # of having known each other, to begin with
+_MOST_MET = 6  # pairs that met 2 ** 6 times or more are alike
+# Of a pair's own appeal, the part told apart from attachment: one knows whom one likes, so the two
+# go together. Set by hand, so that in round trips the rates of comments and gifts recover best.
+_BLUR = 0.5
 _CHUNK = 1_000_000
 _WEAKEST, _STRONGEST = 0.3, 1.0  # initial attachments are uniform between, as in WorldConfig
 
@@ -109,7 +114,7 @@ class Latents:
 def _hazard(z):  # type: ignore[no-untyped-def]
     """Of the standard normal: density over upper tail, E[x | x > z]."""
     if z > 25.0:
-        return z + 1.0 / z
+        return z + 1.0 / z - 2.0 / z**3
     density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
     return density / (0.5 * math.erfc(z / math.sqrt(2.0)))
 
@@ -245,6 +250,10 @@ def estimate_latents(
     click_load = np.array([slopes.click_quality, slopes.click_sensationalism])
     watch_load = np.array([slopes.watch_quality, slopes.watch_sensationalism])
     rows = kernel_array(impressions)
+    met = np.bincount(pair)
+    # A unit of attachment is worth about this many of affinity, to clicks as to watch times.
+    scale = config.click_attachment / config.click_affinity
+    pair_std = world.pair_affinity_std * _TASTE_IN_AFFINITY
 
     def sweep() -> tuple[float, ...]:
         return _sweep(
@@ -259,7 +268,7 @@ def estimate_latents(
             biases = (
                 biases[0] + (click_g / click_h if passed_over else 0.0),
                 biases[1] + watch_g / watch_h,
-                biases[2] * math.sqrt(squares / clicks),
+                max(biases[2] * math.sqrt(squares / clicks), _LEAST_STD),
             )
             # Tastes: standard normal a priori, mean 0 over those who were asked.
             sweep()
@@ -280,13 +289,12 @@ def estimate_latents(
             curvature += by_streamer[:, 3, None, None] * np.outer(watch_load, watch_load) + prior
             appeal += np.linalg.solve(curvature, gradient[..., None])[..., 0]
         sweep()
-        attachment = _draw_attachments(by_pair, attachment, rng)
+        attachment = _draw_attachments(by_pair, attachment, met, _BLUR * pair_std / scale, rng)
 
     state = replay(impressions, pair, attachment, appeal[:, 1], num_categories, config)
     sweep()
-    # What is left over of a pair's appeal, in units of affinity: slope 0.9 or 1.0, not 1.6.
-    scale = slopes.click_attachment / config.click_affinity
-    precision = by_pair[:, 1] / scale**2 + (1.2 / world.pair_affinity_std) ** 2
+    # What is left over of a pair's appeal, in units of affinity.
+    precision = by_pair[:, 1] / scale**2 + pair_std**-2
     return Latents(
         *biases,
         taste=taste,
@@ -300,16 +308,30 @@ def estimate_latents(
 
 
 def _draw_attachments(
-    by_pair: NDArray[np.float64], current: NDArray[np.float64], rng: np.random.Generator
+    by_pair: NDArray[np.float64],
+    current: NDArray[np.float64],
+    met: NDArray[np.int64],
+    pair_std: float,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Draw initial attachments from their posterior: with a spike at 0, else uniform.
 
     Drawn, not set to the most likely value, so that as many viewers know streamers, and as well,
     as the log suggests: most single pairs are too short of data to be sure. The share of the pairs
-    that knew each other is found by expectation maximisation.
+    that knew each other is found by expectation maximisation, among pairs that met about as often:
+    a platform shows those again that a viewer knows.
+
+    Args:
+        by_pair: (P, 2) gradient and curvature of the log-likelihood at ``current``.
+        current: (P,) attachments.
+        met: (P,) impressions of each pair.
+        pair_std: of the pairs' own normal appeal, in units of attachment, which is not attachment.
+        rng: to draw with.
     """
     gradient, curvature = by_pair.T
     gradient = gradient + curvature * current  # at attachment 0
+    blurred = 1.0 + curvature * pair_std**2  # by the pair's own appeal, integrated out
+    gradient, curvature = gradient / blurred, curvature / blurred
     grid = np.linspace(_WEAKEST, _STRONGEST, 15)
     evidence, strength = np.empty(len(by_pair)), np.empty(len(by_pair))
     for first in range(0, len(by_pair), _CHUNK):
@@ -320,10 +342,12 @@ def _draw_attachments(
         evidence[part] = np.log(cumulative[:, -1] / len(grid)) + top
         u = rng.random(len(top)) * cumulative[:, -1]
         strength[part] = grid[np.minimum((cumulative < u[:, None]).sum(axis=1), len(grid) - 1)]
-    log_odds = _ATTACHED_LOG_ODDS
+    group = np.minimum(np.log2(met).astype(np.int64), _MOST_MET)
+    pairs = np.maximum(np.bincount(group, minlength=_MOST_MET + 1), 1)
+    log_odds = np.full(len(by_pair), _ATTACHED_LOG_ODDS)
     for _ in range(30):
-        share = np.clip(expit(evidence + log_odds).mean(), 1e-4, 0.5)
-        log_odds = math.log(share / (1 - share))
+        share = np.bincount(group, expit(evidence + log_odds), _MOST_MET + 1) / pairs
+        log_odds = logit(np.clip(share, 1e-4, 0.9))[group]
     return np.where(rng.random(len(by_pair)) < expit(evidence + log_odds), strength, 0.0)
 
 

@@ -25,6 +25,7 @@ from livestream_env.world import (
 
 EMBEDDING_DIM = WorldConfig().embedding_dim
 _ASSUMED = WorldConfig()
+_FEW = 5.0  # impressions: differences between smaller numbers are chance
 
 
 def viewer_table(
@@ -37,7 +38,7 @@ def viewer_table(
     """(V,) :func:`viewer_dtype`, in the order of ``user``; streamers without embedding.
 
     Every quantity of a viewer is scaled as in a synthetic world: tastes to variance 1, log activity
-    to its mean, gift propensity to mean 1.
+    to its median and standard deviation, gift propensity to mean 1.
     """
     count, categories = latents.taste.shape
     viewers = np.zeros(count, viewer_dtype(categories, EMBEDDING_DIM))
@@ -51,10 +52,10 @@ def viewer_table(
     )
 
     began = visits(impressions, config.browse_s)
-    log_activity = np.log(np.bincount(impressions["viewer"][began], minlength=count) + 0.5)
+    log_visits = np.log(np.bincount(impressions["viewer"][began], minlength=count) + 0.5)
     # By the median: those who visit too rarely to be in a log would have been at the lower end.
-    log_activity += _ASSUMED.activity_log_mean - np.median(log_activity)
-    viewers["activity"] = np.exp(np.clip(log_activity, -5.0, 4.0))
+    place = (log_visits - np.median(log_visits)) / max(log_visits.std(), 1e-6)
+    viewers["activity"] = _activity(place, _ASSUMED.activity_log_std)
 
     viewers["gift_propensity"] = _gift_propensity(latents, impressions, count, config, rng)
 
@@ -72,6 +73,19 @@ def viewer_table(
     # What was watched before is not logged: as much as the attachment's growth law asks for.
     viewers["attached_watch_s"][owner, rank] = -3000.0 * np.log1p(-np.minimum(strength, 0.98))
     viewers["attached_followed"][owner, rank] = rng.random(len(strength)) < strength
+    return viewers
+
+
+def _activity(place: NDArray[np.floating[Any]], log_std: float) -> NDArray[np.float64]:
+    log_activity = _ASSUMED.activity_log_mean + log_std * np.asarray(place, np.float64)
+    return np.asarray(np.exp(np.clip(log_activity, -5.0, 4.0)))
+
+
+def with_activity_spread(viewers: NDArray[Any], log_std: float) -> NDArray[Any]:
+    """A copy of a :func:`viewer_table` in which activities differ more, or less."""
+    place = np.log(viewers["activity"]) - _ASSUMED.activity_log_mean
+    viewers = viewers.copy()
+    viewers["activity"] = _activity(place / _ASSUMED.activity_log_std, log_std)
     return viewers
 
 
@@ -178,6 +192,27 @@ def streamer_table(
         rooms["streamer"], np.sin(2 * np.pi * hour / 24), count
     )
     streamers["home_hour"] = np.angle(angle) % (2 * np.pi) * 24 / (2 * np.pi)
+    return streamers
+
+
+def with_popularity(
+    streamers: NDArray[Any], logged: NDArray[np.integer[Any]], simulated: NDArray[np.integer[Any]]
+) -> NDArray[Any]:
+    """A copy in which those are more popular who were shown too rarely in a simulation.
+
+    How often a streamer is shown is not all popularity: the policy looks at more. Once is not
+    enough, because viewers turn to others then.
+
+    Args:
+        streamers: :func:`streamer_table`, S rows.
+        logged: (S,) impressions of each.
+        simulated: (S,) the same.
+    """
+    share = simulated.sum() / max(logged.sum(), 1)
+    change = np.log((simulated + _FEW) / (logged * share + _FEW))
+    log_popularity = np.log(streamers["popularity"]) - change
+    streamers = streamers.copy()
+    streamers["popularity"] = np.exp(log_popularity - log_popularity.mean())
     return streamers
 
 

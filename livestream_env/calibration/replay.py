@@ -62,6 +62,7 @@ class Constants(NamedTuple):
     attachment_gain: float
     attachment_scale_s: float
     attachment_half_life_days: float
+    follow_attachment: float
     satisfaction_memory: float
     satisfaction_view: float
     satisfaction_long_view_s: float
@@ -161,6 +162,8 @@ def _replay(impressions, first, pair, attachment, sensationalism, mood, w, p, ou
         if x.click:
             share = -math.expm1(-watch_s / p.attachment_scale_s)
             attachment[at] += p.attachment_gain * (1.0 - attachment[at]) * share
+            if x.follow:
+                attachment[at] = max(attachment[at], p.follow_attachment)
             satiate(s, w, p, x.category, watch_s)
         update_mood(s, p, _View(x.click, watch_s), float(sensationalism[x.streamer]))
         ready_s = x.start_s + p.browse_s + watch_s

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from livestream_env.logs import Logs
 from livestream_env.simulator.state import DAY_START_S
 from livestream_env.world import DAY_S, MIN_ROOM_S, ROOM_DTYPE
 
-MOST_ROOMS = 200_000  # for the fit of their lengths: more would not change the third digit
+MOST = 200_000  # rooms or gifts to fit to: more would not change the third digit
 
 
 def playable_days(last_s: float) -> int:
@@ -58,48 +59,84 @@ def timetable(
     return rooms[keep], ids[keep], int((~keep).sum())
 
 
-def room_length(logs: Logs, rng: np.random.Generator) -> tuple[float, float, int]:
-    """Log-normal lengths by maximum likelihood; ends at midnight or unknown are censored.
+class LogNormal(NamedTuple):
+    """Mean and standard deviation of a logarithm, their standard errors, and from how many."""
 
-    Returns:
-        Mean and standard deviation of the log of the minutes, and the rooms they are from.
+    mean: float
+    std: float
+    mean_stderr: float
+    std_stderr: float
+    observed: int
+
+
+def room_length(logs: Logs, days: int, rng: np.random.Generator) -> LogNormal | None:
+    """Log-normal lengths in minutes; ends at midnight or unknown are censored.
+
+    Of the rooms that begin within ``days``: those that were on before are longer than most. None
+    if fewer than three different lengths are known.
     """
     room = logs.room
-    length = (room["end_timestamp"] - room["start_timestamp"]).to_numpy() / 60_000.0
+    start_s = logs.local_s(room["start_timestamp"].to_numpy())
+    minutes = (room["end_timestamp"] - room["start_timestamp"]).to_numpy() / 60_000.0
     censored = room["end_censored"].to_numpy(bool)
-    valid = np.flatnonzero(length > 0)
-    if len(valid) > MOST_ROOMS:
-        valid = rng.choice(valid, MOST_ROOMS, replace=False)
-    log_minutes, censored = np.log(length[valid]), censored[valid]
-    if censored.all():
-        return math.nan, math.nan, 0
-    data = CensoredData(log_minutes[~censored], right=log_minutes[censored])
-    seen = log_minutes[~censored]
-    mean, std = norm.fit(data, loc=seen.mean(), scale=max(seen.std(), 1e-3))
-    return float(mean), float(std), len(seen)
+    inside = (minutes > 0) & (start_s >= 0) & (start_s < days * DAY_S)
+    low = np.log(minutes[inside])
+    return _fitted(low, np.where(censored[inside], np.inf, low), rng)
 
 
-def gift_prices(logs: Logs, rng: np.random.Generator) -> tuple[float, float, int]:
-    """Log-normal prices, rounded up to whole coins, by maximum likelihood.
-
-    Returns:
-        Mean and standard deviation of the log price, and the gifts they are from.
-    """
+def gift_prices(logs: Logs, rng: np.random.Generator) -> LogNormal | None:
+    """Log-normal prices, rounded up to whole coins; None if fewer than three prices occur."""
     price = logs.gift["gift_price"].to_numpy() if logs.gift is not None else np.zeros(0)
     price = price[price > 0].astype(np.float64)
-    if len(np.unique(price)) < 3:
-        return math.nan, math.nan, len(price)
-    if len(price) > MOST_ROOMS:
-        price = rng.choice(price, MOST_ROOMS, replace=False)
     with np.errstate(divide="ignore"):
-        interval = np.stack([np.log(price - 1.0), np.log(price)], axis=1)
-    centre = np.log(np.maximum(price - 0.5, 0.5))
-    mean, std = norm.fit(
-        CensoredData(interval=interval[price > 1], left=interval[price <= 1, 1]),
-        loc=centre.mean(),
-        scale=centre.std(),
+        return _fitted(np.log(price - 1.0), np.log(price), rng)
+
+
+def _fitted(
+    low: NDArray[np.float64], high: NDArray[np.float64], rng: np.random.Generator
+) -> LogNormal | None:
+    """The normal distribution of what lies between ``low`` and ``high``, by maximum likelihood."""
+    if len(low) > MOST:
+        chosen = rng.choice(len(low), MOST, replace=False)
+        low, high = low[chosen], high[chosen]
+    exact = low == high
+    middle = np.where(np.isinf(low), high, low)  # good enough to start from
+    if len(np.unique(middle[np.isfinite(high)])) < 3:
+        return None
+    below, above = np.isinf(low), np.isinf(high)
+    data = CensoredData(
+        low[exact],
+        left=high[below],
+        right=low[above],
+        interval=np.stack([low, high], axis=1)[~exact & ~below & ~above],
     )
-    return float(mean), float(std), len(price)
+    mean, std = norm.fit(data, loc=middle.mean(), scale=max(middle.std(), 1e-3))
+
+    def log_likelihood(mean: float, log_std: float) -> float:
+        a, b = (low - mean) / np.exp(log_std), (high - mean) / np.exp(log_std)
+        # In the lower half, where a difference of distribution functions loses no digits.
+        a, b = np.where(a > 0, -b, a), np.where(a > 0, -a, b)
+        mass = norm.logcdf(b[~exact]) + np.log1p(
+            -np.exp(norm.logcdf(a[~exact]) - norm.logcdf(b[~exact]))
+        )
+        return float(mass.sum() + norm.logpdf(a[exact]).sum() - log_std * exact.sum())
+
+    information = -_curvature(log_likelihood, mean, math.log(std), 1e-3 * std, 1e-3)
+    variance = np.diag(np.linalg.pinv(information))
+    errors = np.sqrt(np.maximum(variance, 0.0)) * (1.0, std)
+    observed = int(np.isfinite(high).sum())
+    return LogNormal(float(mean), float(std), float(errors[0]), float(errors[1]), observed)
+
+
+def _curvature(
+    f: Callable[[float, float], float], x: float, y: float, dx: float, dy: float
+) -> NDArray[np.float64]:
+    """Second derivatives of ``f`` by central differences."""
+    values = np.array([[f(x + i * dx, y + j * dy) for j in (-1, 0, 1)] for i in (-1, 0, 1)])
+    xx = (values[2, 1] - 2 * values[1, 1] + values[0, 1]) / dx**2
+    yy = (values[1, 2] - 2 * values[1, 1] + values[1, 0]) / dy**2
+    xy = (values[2, 2] - values[2, 0] - values[0, 2] + values[0, 0]) / (4 * dx * dy)
+    return np.array([[xx, xy], [xy, yy]])
 
 
 def hourly_activity(visit_start_s: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

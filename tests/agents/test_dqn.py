@@ -59,7 +59,7 @@ def test_termination_ends_the_return_and_truncation_does_not():
     with torch.no_grad():  # Q(s', .) = (position of s', 0)
         for weight in agent.learner.target_net.parameters():
             weight.zero_()
-        agent.learner.target_net.advantage.bias.copy_(torch.tensor([8.0, 0.0]))
+        agent.learner.target_net.advantage.linear[0].bias.copy_(torch.tensor([8.0, 0.0]))
     targets = agent.learner.targets(batch).numpy()
     for reward, target in [(1.0, 5.0), (2.0, 2.0), (3.0, 7.0), (4.0, 4.0)]:
         chosen = targets[np.isclose(batch.reward, reward) & (batch.action == 0)]
@@ -304,7 +304,7 @@ def test_learns_on_the_livestream_env(tmp_path):
     observation, _ = env.reset(seed=0)
     action, _ = agent.predict(observation, deterministic=True)
     env.step(action)
-    mine = agent.learner.action_mask(observation[None])
+    mine = agent.learner.action_mask(torch.from_numpy(observation[None]))
     np.testing.assert_array_equal(mine[0], env.unwrapped.layout.action_mask(observation))
 
 

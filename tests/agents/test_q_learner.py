@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from agents.dqn_config import DQNConfig
-from agents.networks import ColumnLayout, MLPQNetwork
+from agents.networks import ColumnLayout, MLPQNetwork, QNetwork
 from agents.q_learner import QLearner
 from agents.replay import Batch
 from tests.agents.small_envs import SlotLayout
@@ -24,7 +24,7 @@ def constant(network, values):
     with torch.no_grad():
         for weight in network.parameters():
             weight.zero_()
-        network.advantage.bias.copy_(torch.tensor(values))
+        network.advantage.linear[0].bias.copy_(torch.tensor(values))
 
 
 def batch(size=4, seed=0, **columns):
@@ -35,10 +35,13 @@ def batch(size=4, seed=0, **columns):
         "reward": rng.normal(size=size).astype(np.float32),
         "discount": rng.uniform(0.5, 1.0, size).astype(np.float32),
         "next_observation": rng.normal(size=(size, SIZE)).astype(np.float32),
-        "weight": np.ones(size, dtype=np.float32),
+        "weight": None,
         "cell": np.arange(size),
     }
-    return Batch(**random | columns)
+    columns = random | columns
+    for name in ("observation", "next_observation"):
+        columns[name] = torch.from_numpy(columns[name])
+    return Batch(**columns)
 
 
 def test_targets_by_hand():
@@ -72,17 +75,18 @@ def test_masks_in_the_target():
 
 
 def test_masks_come_from_function_or_layout_and_can_be_switched_off():
-    observation = np.zeros((2, SIZE), dtype=np.float32)
+    observation = torch.zeros((2, SIZE))
     assert learner().action_mask(observation) is None
     only_first = np.array([[True, False, False]] * 2)
-    assert (learner(lambda o: only_first).action_mask(observation) == only_first).all()
+    mask = learner(lambda o: only_first).action_mask(observation)
+    np.testing.assert_array_equal(mask, only_first)
     assert learner(lambda o: only_first, mask_actions=False).action_mask(observation) is None
-    values = learner(lambda o: only_first).q_values(observation)
+    values = learner(lambda o: only_first).q_values(observation.numpy())
     np.testing.assert_array_equal(np.isneginf(values), ~only_first)
 
     layout = ColumnLayout.of(SlotLayout())
     candidate = QLearner(DQNConfig(), 12, 3, layout)
-    seen = np.zeros((1, 12), dtype=np.float32)
+    seen = torch.zeros((1, 12))
     seen[0, 6] = 1.0  # slot 1 is valid
     np.testing.assert_array_equal(candidate.action_mask(seen), [[False, True, False]])
 
@@ -105,7 +109,7 @@ def test_updates_equal_plain_pytorch(loss, double, max_grad_norm):
     optimizer = torch.optim.Adam(online.parameters(), lr=1e-2)
     for update in range(1, 51):
         one = batch(32, seed=update)
-        o, a, r, d, o2, *_ = (torch.from_numpy(column) for column in one)
+        o, a, r, d, o2 = (torch.as_tensor(column) for column in one[:5])
         with torch.no_grad():
             best = online(o2).argmax(1, keepdim=True)
             value = target(o2).gather(1, best).squeeze(1) if double else target(o2).max(1).values
@@ -127,6 +131,43 @@ def test_updates_equal_plain_pytorch(loss, double, max_grad_norm):
         torch.testing.assert_close(ours.q_net.state_dict()[name], weight, rtol=1e-4, atol=1e-5)
 
 
+class Plain(QNetwork):
+    """A network of one's own: autograd does the rest."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(SIZE, 16), torch.nn.ReLU(), torch.nn.Linear(16, ACTIONS)
+        )
+
+    def forward(self, observation, mask=None):
+        return self.layers(observation)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_network_of_ones_own_learns_the_same(masked, monkeypatch):
+    mask_fn = (lambda observation: observation[:, :ACTIONS] > -1.0) if masked else None
+    ours = learner(mask_fn, hidden_sizes=(16,), max_grad_norm=0.5)
+    monkeypatch.setattr("agents.q_learner._build_network", lambda *sizes: Plain())
+    own = learner(mask_fn, hidden_sizes=(16,), max_grad_norm=0.5)
+    own._weights.copy_(ours._weights)
+    own._target_weights.copy_(ours._target_weights)
+    for update in range(30):
+        one = batch(32, seed=update, weight=np.linspace(0, 1, 32, dtype=np.float32))
+        td_errors = [one_learner.update(one, 1e-2) for one_learner in (ours, own)]
+        torch.testing.assert_close(*td_errors, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(own._weights, ours._weights, rtol=1e-4, atol=1e-5)
+
+
+def test_returned_values_are_the_callers():
+    ours = learner()
+    observation = np.eye(SIZE, dtype=np.float32)
+    values = ours.q_values(observation)
+    kept = values.copy()
+    ours.q_values(2.0 * observation)
+    np.testing.assert_array_equal(values, kept)
+
+
 def test_hard_target_is_copied_after_every_interval():
     ours = learner(target_interval=5)
 
@@ -142,11 +183,11 @@ def test_hard_target_is_copied_after_every_interval():
 
 def test_soft_target_follows_every_update():
     ours = learner(target_update="soft", target_tau=0.1)
-    target = ours.target_net.advantage.bias.detach().clone()
+    target = ours.target_net.advantage.linear[0].bias.detach().clone()
     for update in range(5):
         ours.update(batch(seed=update), 1e-2)
-        target = 0.9 * target + 0.1 * ours.q_net.advantage.bias.detach()
-        torch.testing.assert_close(ours.target_net.advantage.bias.detach(), target)
+        target = 0.9 * target + 0.1 * ours.q_net.advantage.linear[0].bias.detach()
+        torch.testing.assert_close(ours.target_net.advantage.linear[0].bias.detach(), target)
 
 
 def test_importance_weights_scale_the_loss():

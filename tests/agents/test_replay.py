@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -93,16 +94,17 @@ def test_windows_equal_the_plain_loop(seed, num_envs, rows, steps, n_step, end_r
 
     batch = replay.sample(200, np.random.default_rng(seed))
     for b in range(200):
-        env, i = where[batch.observation[b, 0]]  # KeyError: sampled what should be gone
+        env, i = where[float(batch.observation[b, 0])]  # KeyError: sampled what should be gone
         reward, discount, after = reference_window(kept[env], i, n_step)
         assert batch.action[b] == kept[env][i][1]
         assert batch.reward[b] == pytest.approx(reward, abs=1e-5)
         assert batch.discount[b] == pytest.approx(discount, abs=1e-6)
         if discount > 0.0:
             assert batch.next_observation[b, 0] == after
-    assert batch.observation.dtype == batch.reward.dtype == batch.discount.dtype == np.float32
+    assert batch.observation.dtype == batch.next_observation.dtype == torch.float32
+    assert batch.reward.dtype == batch.discount.dtype == np.float32
     assert batch.action.dtype == np.int64
-    assert (batch.weight == 1.0).all()
+    assert batch.weight is None
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
@@ -138,7 +140,8 @@ def test_every_autoreset_mode_fills_the_memory_alike(mode):
 
 def test_observations_are_stored_once():
     replay = ReplayBuffer(1_000, 10, 300)
-    memory = sum(v.nbytes for v in vars(replay).values() if isinstance(v, np.ndarray))
+    arrays = (np.ndarray, torch.Tensor)
+    memory = sum(v.nbytes for v in vars(replay).values() if isinstance(v, arrays))
     assert memory < 1.05 * 1_000 * 300 * 4
 
 

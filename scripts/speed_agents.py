@@ -1,0 +1,334 @@
+"""How fast the hand-written DQN is: against Stable-Baselines3's, and against its own arithmetic.
+
+    python -m scripts.speed_agents
+
+Every line compares two ways of doing the same work in one process, on one core, in rounds that
+take turns; times are CPU times, and the ratio is the median over the rounds, so that neither the
+machine nor its other users matter much. A ratio above 1 means faster than the reference.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from agents.dqn import DQN
+from agents.dqn_config import DQNConfig
+from agents.replay import ReplayBuffer
+from scripts.arguments import described_parser, positive_int
+
+ENV_ID = "LiveStreamRec-v0"
+# Hidden sizes, batch size, environment steps per update.
+CASES = (((256, 256), 128, 4), ((256, 256), 64, 1), ((64, 64), 128, 4), ((64, 64), 64, 1))
+_STARTS = 1_000  # environment steps before the first update
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One comparison.
+
+    Attributes:
+        name: What is compared with what.
+        ours: Median of ours, in microseconds of CPU time per unit of work.
+        reference: That of the reference.
+        ratio: Median of reference / ours over the rounds.
+    """
+
+    name: str
+    ours: float
+    reference: float
+    ratio: float
+
+
+def compare(
+    name: str, ours: Callable[[], object], reference: Callable[[], object], units: int, rounds: int
+) -> Line:
+    """Time two callables in turns; each does that many units of work."""
+    times = np.array([[_time_us(ours), _time_us(reference)] for _ in range(rounds)]) / units
+    middle = np.median(times, axis=0).tolist()
+    return Line(name, middle[0], middle[1], float(np.median(times[:, 1] / times[:, 0])))
+
+
+def _time_us(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return (time.process_time() - start) * 1e6
+
+
+def _repeat(function: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        function()
+
+
+class PlainEnv(gym.Env):
+    """128 random floats, 20 actions, episodes of 200 steps: costs next to nothing."""
+
+    observation_space = gym.spaces.Box(-4.0, 4.0, (128,), np.float32)
+    action_space = gym.spaces.Discrete(20)
+    rows = np.random.default_rng(0).normal(size=(4096, 128)).clip(-4, 4).astype(np.float32)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """See Gymnasium."""
+        super().reset(seed=seed)
+        self.t = 0
+        self.row = int(self.np_random.integers(4096))
+        return self.rows[self.row], {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """See Gymnasium."""
+        self.t += 1
+        self.row = (self.row + 1 + int(action)) % 4096
+        row = self.rows[self.row]
+        return row, float(row[0]), False, self.t == 200, {}
+
+
+class PlainVectorEnv(VectorEnv):
+    """:class:`PlainEnv`, several in step."""
+
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs = num_envs
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+        self.single_observation_space = PlainEnv.observation_space
+        self.single_action_space = PlainEnv.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.row = np.zeros(num_envs, dtype=np.int64)
+        self.t = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """See Gymnasium."""
+        super().reset(seed=seed)
+        self.t = 0
+        self.row = self.np_random.integers(4096, size=self.num_envs)
+        return PlainEnv.rows[self.row], {}
+
+    def step(
+        self, actions: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """See Gymnasium."""
+        self.t += 1
+        self.row = (self.row + 1 + actions) % 4096
+        observation = PlainEnv.rows[self.row]
+        reward = observation[:, 0].astype(np.float64)
+        over = np.full(self.num_envs, self.t == 200)
+        info: dict[str, Any] = {}
+        if self.t == 200:
+            info["final_obs"] = np.array([*observation, None], dtype=object)[:-1]
+            observation, _ = self.reset()
+        return observation, reward, np.zeros_like(over), over, info
+
+
+def plain_config(sizes: tuple[int, ...], batch_size: int, train_interval: int) -> DQNConfig:
+    """SB3's defaults in our terms: what makes the two do the same work."""
+    return DQNConfig(
+        network="mlp",
+        hidden_sizes=sizes,
+        double=False,
+        loss="huber",
+        learning_rate=1e-4,
+        learning_rate_schedule="constant",
+        max_grad_norm=10.0,
+        gamma=0.99,
+        batch_size=batch_size,
+        replay_size=50_000,
+        learning_starts=_STARTS,
+        train_interval=train_interval,
+        target_interval=10_000 // train_interval,
+        epsilon_fraction=0.1,
+        mask_actions=False,
+        num_envs=4,
+        device="cpu",
+        seed=0,
+    )
+
+
+def sb3_model(env: gym.Env, config: DQNConfig) -> Any:
+    """SB3's DQN with its defaults but for the sizes that ``config`` sets."""
+    from stable_baselines3 import DQN as SB3Model
+
+    return SB3Model(
+        "MlpPolicy",
+        env,
+        policy_kwargs={"net_arch": list(config.hidden_sizes)},
+        batch_size=config.batch_size,
+        buffer_size=config.replay_size,
+        learning_starts=config.learning_starts,
+        train_freq=config.train_interval,
+        target_update_interval=config.target_interval * config.train_interval,
+        seed=config.seed,
+        device="cpu",
+    )
+
+
+def full_loop(
+    sizes: tuple[int, ...], batch_size: int, train_interval: int, plain: bool, rounds: int
+) -> Line:
+    """Act, step, store, sample, update, sync: CPU time per environment step, ours and SB3's."""
+    config = plain_config(sizes, batch_size, train_interval)
+    ours = DQN(PlainVectorEnv(config.num_envs) if plain else ENV_ID, config)
+    theirs = sb3_model(PlainEnv() if plain else gym.make(ENV_ID), config)
+    steps = 400 if train_interval == 1 else 1_000
+    learners = [partial(agent.learn, reset_num_timesteps=False) for agent in (ours, theirs)]
+    for learn in learners:
+        learn(_STARTS + 200)
+    where = "128 floats" if plain else ENV_ID
+    line = compare(
+        f"SB3 / ours: full loop, {where}, {'-'.join(map(str, sizes))}, batch {batch_size}, "
+        f"an update per {train_interval}",
+        partial(learners[0], steps),
+        partial(learners[1], steps),
+        steps,
+        rounds,
+    )
+    if abs(ours.learner.num_updates - theirs._n_updates) > 1:
+        raise RuntimeError("the two did not make the same number of updates")
+    return line
+
+
+def _trained(steps: int = 20_000, **settings: Any) -> DQN:
+    """The default agent, with a memory to draw from."""
+    settings = {"device": "cpu", "seed": 0, "learning_starts": 5_000, **settings}
+    return DQN(ENV_ID, DQNConfig.preset("default", **settings)).learn(steps)
+
+
+def _products(shapes: Sequence[tuple[int, int, int]]) -> Callable[[], None]:
+    """Matrix products ``(m, k) @ (k, n)``, nothing else."""
+    factors = [(torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)) for m, k, n in shapes]
+
+    def multiply() -> None:
+        with torch.inference_mode():
+            for left, right, result in factors:
+                torch.mm(left, right, out=result)
+
+    return multiply
+
+
+def candidate_network(rounds: int) -> Iterator[Line]:
+    """Update and act of the default agent, against the matrix products in them."""
+    agent = _trained()
+    layout, learner, replay = agent.layout, agent.learner, agent.replay
+    assert layout is not None and replay is not None and agent._observation is not None
+    (width,) = agent.config.hidden_sizes
+    shared, (slots, features) = len(layout.shared_columns), layout.candidate_columns.shape
+    rng = np.random.default_rng(0)
+
+    def forward(rows: int, scored: int) -> list[tuple[int, int, int]]:
+        context = [(rows, shared, width), (rows, width, width)]
+        return [*context, (rows * scored, features, width), (rows * scored, width, 1)]
+
+    b = agent.config.batch_size
+    backward = [(1, b, width), (b, 1, width), (width, b, features)]
+    backward += [(width, b, width), (b, width, width), (width, b, shared)]
+    # Double Q-learning: θ scores all slots of s', then one of them by θ⁻, one of s by θ.
+    update = _products([*forward(b, slots), *forward(b, 1), *forward(b, 1), *backward])
+    batch = replay.sample(b, rng)
+    rate = agent.config.learning_rate
+    n = 100
+    yield compare(
+        "products alone / ours: update of the candidate network",
+        partial(_repeat, lambda: learner.update(batch, rate), n),
+        partial(_repeat, update, n),
+        n,
+        rounds,
+    )
+    observation = agent._observation
+    yield compare(
+        "products alone / ours: Q-values of 128 viewers, candidate network",
+        partial(_repeat, lambda: learner.q_values(observation), n),
+        partial(_repeat, _products(forward(len(observation), slots)), n),
+        n,
+        rounds,
+    )
+
+
+def variants(rounds: int) -> Iterator[Line]:
+    """What a switch costs: sample and update of the default agent, without and with it."""
+    uniform = _trained()
+    for name in ("prioritized", "dueling"):
+        other = _trained(**{name: True})
+        yield compare(
+            f"without / with {name}: sample and update",
+            partial(_repeat, other._update, 100),
+            partial(_repeat, uniform._update, 100),
+            100,
+            rounds,
+        )
+
+
+def replay_memory(rounds: int) -> Line:
+    """Adding a transition: 128 viewers at a time to ours, one at a time to SB3's memory."""
+    from stable_baselines3.common.buffers import ReplayBuffer as SB3Buffer
+
+    env = gym.make(ENV_ID)
+    assert isinstance(env.observation_space, gym.spaces.Box)
+    (size,) = env.observation_space.shape
+    envs, ones, calls = np.arange(128), np.ones(128), 100
+    observation = np.random.default_rng(0).random((128, size), dtype=np.float32)
+    # Small, so that all of it has been written to before: new memory costs the first writer.
+    ours = ReplayBuffer(calls * len(envs), len(envs), size)
+    theirs = SB3Buffer(calls * len(envs), env.observation_space, env.action_space, "cpu")
+    one = (observation[:1], observation[1:2])
+
+    def add_ours() -> None:
+        for _ in range(calls):
+            ours.append(envs, envs % 10, ones, ones, observation)
+
+    def add_theirs() -> None:
+        for _ in range(calls * len(envs)):
+            theirs.add(*one, np.array([3]), ones[:1], np.array([False]), [{}])
+
+    ours.begin(envs, observation)
+    add_ours()
+    add_theirs()
+    name = "SB3 / ours: adding a transition to the replay memory"
+    return compare(name, add_ours, add_theirs, calls * len(envs), rounds)
+
+
+def lines(rounds: int = 7) -> Iterator[Line]:
+    """All comparisons, one after the other."""
+    torch.set_num_threads(1)
+    for plain in (True, False):
+        for case in CASES:
+            yield full_loop(*case, plain=plain, rounds=rounds)
+    yield from candidate_network(3 * rounds)
+    yield from variants(3 * rounds)
+    yield replay_memory(rounds)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print a table, or JSON; returns the exit status."""
+    parser = described_parser("scripts.speed_agents", __doc__)
+    parser.add_argument("--rounds", type=positive_int, default=7, help="default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    args = parser.parse_args(argv)
+    if hasattr(os, "sched_setaffinity"):  # one core, the one that it runs on already or any other
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    if not args.json:
+        print("| reference / ours | ours, µs | reference, µs | ratio |\n|---|---:|---:|---:|")
+    for line in lines(args.rounds):
+        if args.json:
+            print(json.dumps(dataclasses.asdict(line)), flush=True)
+        else:
+            cells = f"{line.ours:.2f} | {line.reference:.2f} | {line.ratio:.2f}"
+            print(f"| {line.name} | {cells} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
