@@ -94,7 +94,7 @@ def fit(
     with tqdm(total=total, desc="fit", unit="step", disable=not progress_bar) as bar:
         sample = Sample.of(logs, max_streamers)
         _check(logs, sample)
-        estimates = watching_estimates(sample.impressions) | gift_price_estimates(logs, rng)
+        estimates = watching_estimates(sample.everything) | gift_price_estimates(logs, rng)
         config = SimulatorConfig().replace({n: e.value for n, e in estimates.items()})
         bar.update()
         latents = estimate_latents(
@@ -135,8 +135,12 @@ def _match(
     """
     count, browse_s = len(world.viewers), world.simulator.browse_s
     chosen = np.sort(rng.permutation(count)[: max(10, viewer_days // sample.days)])
-    with_negatives = not sample.impressions["click"].all()
-    logged = sample.of_viewer_days(chosen)
+    with_negatives = not sample.everything["click"].all()
+    logged = sample.of_viewer_days(sample.everything, chosen)
+    wanted = np.bincount(
+        sample.of_viewer_days(sample.impressions, chosen)["streamer"],
+        minlength=len(world.streamers),
+    )
     streamers = world.streamers  # as popular as simulations so far suggest
     shown = np.zeros(len(streamers), np.int64)  # in the last one
 
@@ -167,7 +171,6 @@ def _match(
 
     def adapt() -> None:
         nonlocal streamers
-        wanted = np.bincount(logged["streamer"], minlength=len(streamers))
         streamers = with_popularity(streamers, wanted, shown)
 
     start = WorldConfig().to_dict() | world.simulator.to_dict()

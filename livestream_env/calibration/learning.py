@@ -29,8 +29,10 @@ class Sample:
 
     Attributes:
         index: of the whole log.
-        impressions: (n,) ``IMPRESSION_DTYPE``, sorted by viewer, then time; viewers, streamers and
-            categories are renumbered, rooms are numbers in ``index``.
+        impressions: (n,) ``IMPRESSION_DTYPE``, of the streamers kept, sorted by viewer, then time;
+            viewers, streamers and categories are renumbered, rooms are numbers in ``index``.
+        everything: (m,) the same with those of all streamers, which only viewers' totals are taken
+            of: streamers and categories are numbers in ``index``.
         viewers: (V,) numbers in ``index`` of those with impressions.
         streamers: (S,) numbers in ``index`` of those kept.
         category: (S,) of each.
@@ -42,6 +44,7 @@ class Sample:
 
     index: LogIndex
     impressions: NDArray[Any]
+    everything: NDArray[Any]
     viewers: NDArray[np.int64]
     streamers: NDArray[np.int64]
     category: NDArray[np.int64]
@@ -54,21 +57,24 @@ class Sample:
     def of(cls, logs: Logs, max_streamers: int) -> Sample:
         """The impressions of the ``max_streamers`` most often shown streamers."""
         index = LogIndex.of(logs)
-        impressions = impressions_of(logs, index)
-        if not impressions["click"].any():
+        everything = impressions_of(logs, index)
+        if not everything["click"].any():
             raise ValueError("logs: there is no click to learn from")
-        shown = np.bincount(impressions["streamer"], minlength=len(index.streamer_ids))
+        shown = np.bincount(everything["streamer"], minlength=len(index.streamer_ids))
         streamers = np.sort(np.argsort(-shown, kind="stable")[:max_streamers])
         streamers = streamers[shown[streamers] > 0]
         notes = []
-        if len(streamers) < np.count_nonzero(shown):
-            kept = np.isin(np.arange(len(shown)), streamers)[impressions["streamer"]]
+        kept = np.isin(np.arange(len(shown)), streamers)[everything["streamer"]]
+        viewers = np.unique(everything["viewer"][kept])
+        if not kept.all():
             notes.append(
                 f"kept {len(streamers)} of {np.count_nonzero(shown)} streamers that were shown, "
                 f"with {kept.mean():.1%} of the impressions"
             )
-            impressions = impressions[kept]
-        viewers = np.unique(impressions["viewer"])
+            with_kept = np.isin(everything["viewer"], viewers)
+            everything, kept = everything[with_kept], kept[with_kept]
+        everything["viewer"] = np.searchsorted(viewers, everything["viewer"])
+        impressions = everything[kept]
         if len(viewers) < len(index.user_ids):
             notes.append(f"{len(index.user_ids) - len(viewers)} users without impressions left out")
         end_s = logs.local_s(logs.room["end_timestamp"].to_numpy()).copy()
@@ -76,12 +82,12 @@ class Sample:
         end_s = end_s[np.argsort(logs.room["live_id"].to_numpy(), kind="stable")]
         room_end_s = end_s[impressions["room"]]
         category, names = _categories(index, streamers, shown)
-        impressions["viewer"] = np.searchsorted(viewers, impressions["viewer"])
         impressions["streamer"] = np.searchsorted(streamers, impressions["streamer"])
         impressions["category"] = category[impressions["streamer"]]
-        days = playable_days(float(impressions["start_s"].max()))
+        days = playable_days(float(everything["start_s"].max()))
         return cls(
-            *(index, impressions, viewers, streamers, category, names, room_end_s, days, notes)
+            *(index, impressions, everything, viewers, streamers, category, names),
+            *(room_end_s, days, notes),
         )
 
     def watch_limit_s(self, config: SimulatorConfig) -> NDArray[np.float64]:
@@ -89,11 +95,11 @@ class Sample:
         left_s = self.room_end_s - self.impressions["start_s"] - config.browse_s
         return np.minimum(left_s, config.watch_cap_s)
 
-    def of_viewer_days(self, viewers: NDArray[np.int64]) -> NDArray[Any]:
-        """The impressions of ``viewers`` on the days that can be simulated."""
-        start_s = self.impressions["start_s"]
+    def of_viewer_days(self, impressions: NDArray[Any], viewers: NDArray[np.int64]) -> NDArray[Any]:
+        """Those of ``impressions`` that ``viewers`` saw on the days that can be simulated."""
+        start_s = impressions["start_s"]
         inside = (start_s >= DAY_START_S) & (start_s < self.days * DAY_S + DAY_START_S)
-        return self.impressions[inside & np.isin(self.impressions["viewer"], viewers)]
+        return impressions[inside & np.isin(impressions["viewer"], viewers)]
 
 
 def _categories(
@@ -126,20 +132,21 @@ def first_world(
     if left_out:
         sample.notes.append(f"{left_out} rooms of less than a minute beside another one left out")
     user = logs.user.sort_values("user_id", kind="stable").iloc[sample.viewers]
-    viewers = viewer_table(user, latents, sample.impressions, config, rng)
+    begun = visits(sample.everything, config.browse_s)
+    num_visits = np.bincount(sample.everything["viewer"][begun], minlength=len(sample.viewers))
+    viewers = viewer_table(user, latents, sample.impressions, num_visits, config, rng)
     streamers = streamer_table(
         latents, sample.impressions, rooms, sample.category, sample.days * DAY_S + DAY_START_S
     )
     add_embeddings(viewers, streamers, latents)
     place_rooms(rooms, streamers)
-    begun = visits(sample.impressions, config.browse_s)
     assumed = WorldConfig()
     return World(
         viewers=viewers,
         streamers=streamers,
         rooms=rooms,
         content=draw_content(rooms, assumed.highlight_share, assumed.highlight_mean_s, rng),
-        hourly_activity=hourly_activity(sample.impressions["start_s"][begun]),
+        hourly_activity=hourly_activity(sample.everything["start_s"][begun]),
         days=sample.days,
         simulator=config,
         highlight_share=assumed.highlight_share,

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.stats import beta, rankdata
 
 from livestream_env.calibration.latents import Latents, embeddings
-from livestream_env.calibration.replay import visits
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.logs import range_midpoint
 from livestream_env.world import (
@@ -32,10 +31,11 @@ def viewer_table(
     user: pd.DataFrame,
     latents: Latents,
     impressions: NDArray[Any],
+    num_visits: NDArray[np.integer[Any]],
     config: SimulatorConfig,
     rng: np.random.Generator,
 ) -> NDArray[Any]:
-    """(V,) :func:`viewer_dtype`, in the order of ``user``; streamers without embedding.
+    """(V,) :func:`viewer_dtype`, in the order of ``user``; their ``num_visits`` are (V,), too.
 
     Every quantity of a viewer is scaled as in a synthetic world: tastes to variance 1, log activity
     to its median and standard deviation, gift propensity to mean 1.
@@ -51,8 +51,7 @@ def viewer_table(
         (count, categories),
     )
 
-    began = visits(impressions, config.browse_s)
-    log_visits = np.log(np.bincount(impressions["viewer"][began], minlength=count) + 0.5)
+    log_visits = np.log(num_visits + 0.5)
     # By the median: those who visit too rarely to be in a log would have been at the lower end.
     place = (log_visits - np.median(log_visits)) / max(log_visits.std(), 1e-6)
     viewers["activity"] = _activity(place, _ASSUMED.activity_log_std)

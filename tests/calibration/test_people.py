@@ -54,7 +54,8 @@ def latents(viewers, streamers=5, categories=3, x=(), pairs=(), attachment=()):
 def viewers_of(user, x=None, **kwargs):
     x = impressions(np.arange(len(user))) if x is None else x
     found = latents(len(user), x=x, **kwargs)
-    return viewer_table(user, found, x, CONFIG, np.random.default_rng(1))
+    visits = np.bincount(x["viewer"], minlength=len(user))
+    return viewer_table(user, found, x, visits, CONFIG, np.random.default_rng(1))
 
 
 def test_features_of_kuailives_strings():
@@ -97,9 +98,9 @@ def test_tastes_are_standardised_in_the_order_estimated():
     count = 500
     x = impressions(np.arange(count))
     source = latents(count, x=x)
-    found = viewer_table(
-        pd.DataFrame({"user_id": np.arange(count)}), source, x, CONFIG, np.random.default_rng(0)
-    )["taste"]
+    user = pd.DataFrame({"user_id": np.arange(count)})
+    visits = np.ones(count, np.int64)
+    found = viewer_table(user, source, x, visits, CONFIG, np.random.default_rng(0))["taste"]
     assert np.abs(found.mean(axis=0)).max() < 1e-5
     assert np.abs(found.std(axis=0) - 1).max() < 1e-5
     for k in range(3):
