@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from livestream_env.arguments import check_choice
 from livestream_env.observation import HISTORY_FIELDS
-from livestream_env.simulation import Simulation, check_choice
+from livestream_env.simulation import Simulation
 from livestream_env.simulator.encoding import WATCH_S
 from livestream_env.world import AGE_RANGES, DAY_S, DEVICE_PRICES, GENDERS
 

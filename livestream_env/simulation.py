@@ -5,7 +5,6 @@ Checks the arguments, owns the slots, calls the kernel, and turns its records in
 
 from __future__ import annotations
 
-import numbers
 import os
 from collections.abc import Mapping
 from statistics import NormalDist
@@ -16,12 +15,11 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from livestream_env.config import SimulatorConfig, WorldConfig, check_names
+from livestream_env.arguments import check_choice, check_integer, horizon_days, make_world
 from livestream_env.observation import OBSERVE, ObservationLayout
 from livestream_env.reward import REWARD_COMPONENTS, WATCH_FORMS, weight_vector
 from livestream_env.simulator import kernel
 from livestream_env.simulator.state import (
-    HORIZONS,
     PLAIN_PYTHON,
     kernel_array,
     outcome_dtype,
@@ -77,7 +75,7 @@ class Simulation:
         availability: bool,
         config: Mapping[str, float] | None,
     ) -> None:
-        days = _horizon_days(horizon)
+        days = horizon_days(horizon)
         check_choice("watch", watch, WATCH_FORMS)
         check_choice("observation", observation, OBSERVATIONS)
         check_choice("observe", observe, OBSERVE)
@@ -95,7 +93,7 @@ class Simulation:
             if not isinstance(value, (bool, np.bool_)):
                 raise ValueError(f"{name} must be True or False, got {value!r}")
         weights = weight_vector(reward_weights)
-        self.world, self.config = _make_world(world, world_seed, config)
+        self.world, self.config = make_world(world, world_seed, config)
         if not availability:
             self.world = self.world.always_live()
         if num_candidates > len(self.world.streamers):
@@ -369,55 +367,3 @@ class Simulation:
             infos[name] = outcomes[name]
         infos["reward_components"] = components
         return infos
-
-
-def _horizon_days(horizon: object) -> int:
-    """Days that an episode takes, or, for one visit, on which it begins."""
-    if isinstance(horizon, str) and horizon in HORIZONS:
-        return HORIZONS[horizon]
-    whole = isinstance(horizon, numbers.Integral) and not isinstance(horizon, bool)
-    if not whole or int(horizon) < 1:  # type: ignore[call-overload]
-        raise ValueError(
-            f"horizon must be one of {', '.join(map(repr, HORIZONS))}, or a number of days of at "
-            f"least 1, got {horizon!r}"
-        )
-    return int(horizon)  # type: ignore[call-overload]
-
-
-def check_choice(name: str, value: object, valid: tuple[str, ...]) -> None:
-    """Raise ``ValueError`` unless ``value`` is one of ``valid``."""
-    if value not in valid:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, valid))}, got {value!r}")
-
-
-def check_integer(name: str, value: object, low: int, high: int) -> None:
-    """Raise ``ValueError`` unless ``value`` is an integer in [low, high]."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or not low <= value <= high:  # type: ignore[operator]
-        raise ValueError(f"{name} must be an integer in [{low}, {high}], got {value!r}")
-
-
-def _make_world(
-    world: str | os.PathLike[str] | World, world_seed: int, config: Mapping[str, float] | None
-) -> tuple[World, SimulatorConfig]:
-    """The world that the arguments ask for, and its parameters with those of ``config``."""
-    if config is not None and not isinstance(config, Mapping):
-        raise ValueError(f"config must be a mapping of parameters, got {config!r}")
-    check_integer("world_seed", world_seed, 0, 2**63 - 1)
-    config = dict(config or {})
-    check_names(config, WorldConfig.names() + SimulatorConfig.names())
-    of_world = {name: config.pop(name) for name in WorldConfig.names() if name in config}
-    if isinstance(world, str) and world == "default":
-        made = World.synthetic(WorldConfig().replace(of_world), int(world_seed))
-    elif of_world or world_seed:
-        name = next(iter(of_world), "world_seed")
-        raise ValueError(
-            f"{name} shapes the synthetic world: it needs world='default', got {world!r}"
-        )
-    elif isinstance(world, World):
-        made = world
-    elif isinstance(world, (str, os.PathLike)):
-        made = World.load(world)
-    else:
-        raise ValueError(f"world must be 'default', a path or a World, got {world!r}")
-    return made, made.simulator.replace(config)
