@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import kernels
 from .adam import Adam
 from .dqn_config import DQNConfig
 from .networks import (
@@ -80,6 +81,11 @@ class QLearner:
 
     def action_mask(self, observation: Tensor) -> Tensor | None:
         """Valid actions, bool ``(B, N)`` with at least one per row; None if all always are."""
+        if self._valid is not None and observation.is_cpu:
+            valid = np.empty((observation.shape[0], self._valid.index.shape[0]), dtype=np.bool_)
+            rows = observation.contiguous().numpy()
+            kernels.valid_actions(rows, self._valid.index.numpy(), valid)
+            return torch.from_numpy(valid)
         if self._valid is not None:
             mask = self._valid(observation) > 0.5
         elif self._mask_fn is not None:
@@ -94,10 +100,9 @@ class QLearner:
         """Q of all actions, float32 ``(B, N)``, for float32 ``(B, D)``; -inf for masked ones."""
         tensor = self._tensor(observation)
         mask = self.action_mask(tensor)
-        values = _masked(self.q_net(tensor, mask), mask)
-        # The network writes its next values into the same memory.
-        array: np.ndarray = values.to("cpu", copy=True).numpy()
-        return array
+        values = self.q_net(tensor, mask).cpu().numpy()
+        # A copy in any case: the network writes its next values into the same memory.
+        return np.where(True if mask is None else mask.cpu().numpy(), values, np.float32(-np.inf))
 
     @torch.inference_mode()
     def update(self, batch: Batch, learning_rate: float) -> Tensor:
