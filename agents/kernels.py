@@ -112,6 +112,8 @@ def score(observation, slot, context, embedding, scorer):
     width, chosen = shared.shape[1], candidates.reshape(len(observation), -1)
     for i in range(len(observation)):
         row, first = observation[i], width + slot[i] * candidates.shape[1]
+        if slot[i] < 0 or first + chosen.shape[1] > len(row):
+            raise IndexError("a slot must be one of the observation's")
         # Loops, because Numba's slices take several times as long.
         for j in range(width):
             shared[i, j] = row[j]
@@ -133,9 +135,7 @@ def score_backward(gradient, context, embedding, scorer):
     shared, context_weights, contexts, to_shared, to_context_weights, to_context_biases = context
     candidates, hidden, to_weight, to_context = embedding
     weights, scores, to_hidden, to_weights, to_biases = scorer
-    backward(
-        hidden, weights, False, scores, gradient, True, to_hidden, to_weights, to_biases
-    )
+    backward(hidden, weights, False, scores, gradient, True, to_hidden, to_weights, to_biases)
     embed_backward(candidates, hidden, to_hidden[0], to_weight, to_context)
     backward(
         shared,
@@ -153,6 +153,8 @@ def score_backward(gradient, context, embedding, scorer):
 @_jit
 def valid_actions(observation, columns, mask):
     """Which of these columns of each observation exceed 1/2, or all where none does, ``(B, N)``."""
+    if columns.max() >= observation.shape[1]:
+        raise IndexError("observations must have all columns of their layout")
     for i in range(len(observation)):
         none = True
         for j in range(len(columns)):

@@ -61,6 +61,7 @@ class QLearner:
         self._mask_fn = mask_fn if config.mask_actions else None
         self._valid = None
         if config.mask_actions and mask_fn is None and layout is not None:
+            self._valid_columns = layout.valid_columns
             self._valid = Columns(layout.valid_columns).to(self.device)
 
         # Making an agent leaves the caller's random numbers alone.
@@ -82,9 +83,10 @@ class QLearner:
     def action_mask(self, observation: Tensor) -> Tensor | None:
         """Valid actions, bool ``(B, N)`` with at least one per row; None if all always are."""
         if self._valid is not None and observation.is_cpu:
-            valid = np.empty((observation.shape[0], self._valid.index.shape[0]), dtype=np.bool_)
+            # What follows for the others, in one call.
             rows = observation.contiguous().numpy()
-            kernels.valid_actions(rows, self._valid.index.numpy(), valid)
+            valid = np.empty((len(rows), len(self._valid_columns)), dtype=np.bool_)
+            kernels.valid_actions(rows, self._valid_columns, valid)
             return torch.from_numpy(valid)
         if self._valid is not None:
             mask = self._valid(observation) > 0.5
