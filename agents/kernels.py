@@ -99,14 +99,15 @@ def embed_backward(candidates, hidden, gradient, to_weight, to_context):
 
 
 @_jit
-def score(observation, slot, context, embedding, scorer):
+def score(observation, slot, shared, context, embedding, scorer):
     """Values of K adjacent candidates of each observation, ``(B, D)``.
 
     ``slot``, int64 ``(B,)``, is the first of them. ``observation`` has the shared columns first and
-    then the candidates'. ``context`` and ``scorer`` are ``(weights, biases, outputs)``, after the
-    rows that go in for ``context``; ``embedding`` is ``(candidates, weight, hidden)``.
+    then the candidates'; what is needed is copied to ``shared`` and ``candidates``. ``context``
+    and ``scorer`` are ``(weights, biases, outputs)``, ``embedding`` is ``(candidates, weight,
+    hidden)``.
     """
-    shared, context_weights, context_biases, contexts = context
+    context_weights, context_biases, contexts = context
     candidates, weight, hidden = embedding
     scorer_weights, scorer_biases, scores = scorer
     width, chosen = shared.shape[1], candidates.reshape(len(observation), -1)
@@ -125,29 +126,18 @@ def score(observation, slot, context, embedding, scorer):
 
 
 @_jit
-def score_backward(gradient, context, embedding, scorer):
+def score_backward(gradient, shared, context, embedding, scorer):
     """The gradients of :func:`score`'s weights and biases from that of its values, ``(B K, 1)``.
 
-    ``context`` and ``scorer`` are ``(weights, outputs, to_inputs, to_weights, to_biases)``, after
-    the rows that went in for ``context``; ``embedding`` is ``(candidates, hidden, to_weight,
-    to_context)``.
+    ``context`` and ``scorer`` are ``(weights, outputs, to_inputs, to_weights, to_biases)``,
+    ``embedding`` is ``(candidates, hidden, to_weight, to_context)``.
     """
-    shared, context_weights, contexts, to_shared, to_context_weights, to_context_biases = context
     candidates, hidden, to_weight, to_context = embedding
-    weights, scores, to_hidden, to_weights, to_biases = scorer
-    backward(hidden, weights, False, scores, gradient, True, to_hidden, to_weights, to_biases)
-    embed_backward(candidates, hidden, to_hidden[0], to_weight, to_context)
-    backward(
-        shared,
-        context_weights,
-        False,
-        contexts,
-        to_context,
-        False,
-        to_shared,
-        to_context_weights,
-        to_context_biases,
-    )
+    weights, outputs, to_inputs, to_weights, to_biases = scorer
+    backward(hidden, weights, False, outputs, gradient, True, to_inputs, to_weights, to_biases)
+    embed_backward(candidates, hidden, to_inputs[0], to_weight, to_context)
+    weights, outputs, to_inputs, to_weights, to_biases = context
+    backward(shared, weights, False, outputs, to_context, False, to_inputs, to_weights, to_biases)
 
 
 @_jit
