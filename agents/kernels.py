@@ -99,6 +99,62 @@ def embed_backward(candidates, hidden, gradient, to_weight, to_context):
 
 
 @_jit
+def score(observation, slot, shared, context, embedding, scorer):
+    """Values of K adjacent candidates of each observation, ``(B, D)``.
+
+    ``slot``, int64 ``(B,)``, is the first of them. ``observation`` has the shared columns first and
+    then the candidates'; what is needed is copied to ``shared`` and ``candidates``. ``context``
+    and ``scorer`` are ``(weights, biases, outputs)``, ``embedding`` is ``(candidates, weight,
+    hidden)``.
+    """
+    context_weights, context_biases, contexts = context
+    candidates, weight, hidden = embedding
+    scorer_weights, scorer_biases, scores = scorer
+    width, chosen = shared.shape[1], candidates.reshape(len(observation), -1)
+    for i in range(len(observation)):
+        row, first = observation[i], width + slot[i] * candidates.shape[1]
+        if slot[i] < 0 or first + chosen.shape[1] > len(row):
+            raise IndexError("a slot must be one of the observation's")
+        # Loops, because Numba's slices take several times as long.
+        for j in range(width):
+            shared[i, j] = row[j]
+        for j in range(chosen.shape[1]):
+            chosen[i, j] = row[first + j]
+    forward(shared, context_weights, context_biases, False, contexts)
+    embed(contexts[-1], candidates, weight, hidden)
+    forward(hidden, scorer_weights, scorer_biases, False, scores)
+
+
+@_jit
+def score_backward(gradient, shared, context, embedding, scorer):
+    """The gradients of :func:`score`'s weights and biases from that of its values, ``(B K, 1)``.
+
+    ``context`` and ``scorer`` are ``(weights, outputs, to_inputs, to_weights, to_biases)``,
+    ``embedding`` is ``(candidates, hidden, to_weight, to_context)``.
+    """
+    candidates, hidden, to_weight, to_context = embedding
+    weights, outputs, to_inputs, to_weights, to_biases = scorer
+    backward(hidden, weights, False, outputs, gradient, True, to_inputs, to_weights, to_biases)
+    embed_backward(candidates, hidden, to_inputs[0], to_weight, to_context)
+    weights, outputs, to_inputs, to_weights, to_biases = context
+    backward(shared, weights, False, outputs, to_context, False, to_inputs, to_weights, to_biases)
+
+
+@_jit
+def valid_actions(observation, columns, mask):
+    """Which of these columns of each observation exceed 1/2, or all where none does, ``(B, N)``."""
+    if columns.max() >= observation.shape[1]:
+        raise IndexError("observations must have all columns of their layout")
+    for i in range(len(observation)):
+        none = True
+        for j in range(len(columns)):
+            mask[i, j] = observation[i, columns[j]] > 0.5
+            none &= not mask[i, j]
+        if none:
+            mask[i] = True
+
+
+@_jit
 def adam(gradient, learning_rate, steps, max_norm, mean, square, weights):
     """One step of Adam, after clipping the gradient's norm to ``max_norm``; all arrays ``(P,)``.
 

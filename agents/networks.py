@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .layers import ByHand, Embed, Layers
+from .layers import ByHand, Embed, Layers, SlotScorer
 
 Backward = Callable[[Tensor], None]
 
@@ -187,8 +187,8 @@ class CandidateQNetwork(QNetwork):
         self.num_candidates, self.num_features = candidates.shape
         self.summary = summary
         self.reads_mask = dueling or summary
-        self.shared = Columns(shared)
-        self.candidates = Columns(candidates.ravel())
+        self.num_shared = len(shared)
+        self.columns = Columns(np.concatenate([shared, candidates.ravel()]))
 
         width = hidden_sizes[0]
         inputs = len(shared) + (2 * self.num_features if summary else 0)
@@ -196,11 +196,15 @@ class CandidateQNetwork(QNetwork):
         self.embed = Embed(self.num_features, width)
         self.scorer = Layers([*hidden_sizes, 1])
         self.value = Layers([width, width, 1]) if dueling else None
+        self._slots = SlotScorer(self.context, self.embed, self.scorer)
 
     def forward(self, observation: Tensor, mask: Tensor | None = None) -> Tensor:
         """Q-values ``(B, N)`` of observations ``(B, D)``; see :class:`QNetwork`."""
-        candidates = self._candidates(observation)
-        context = self._context(observation, candidates, mask)
+        if self._at_once:
+            first = torch.zeros(observation.shape[0], dtype=torch.int64)
+            return self._slots(self.columns(observation), first, self.num_candidates)
+        shared, candidates = self._split(observation)
+        context = self._context(shared, candidates, mask)
         advantage = self._score(context, candidates)
         if self.value is None:
             return advantage
@@ -210,8 +214,10 @@ class CandidateQNetwork(QNetwork):
         """Q-values ``(B,)`` of the given actions; see :class:`QNetwork`."""
         if self.value is not None:  # the mean advantage needs every slot
             return super().chosen(observation, action, mask)
-        candidates = self._candidates(observation)
-        context = self._context(observation, candidates, mask)
+        if self._at_once:
+            return self._slots(self.columns(observation), action, 1).squeeze(1)
+        shared, candidates = self._split(observation)
+        context = self._context(shared, candidates, mask)
         rows = torch.arange(action.shape[0], device=action.device)
         return self._score(context, candidates[rows, action][:, None]).squeeze(1)
 
@@ -221,6 +227,9 @@ class CandidateQNetwork(QNetwork):
         """See :class:`QNetwork`."""
 
         def backward(gradient: Tensor) -> None:
+            if self._at_once:
+                self._slots.backward(gradient)
+                return
             to_scores = gradient
             if self.value is not None:
                 to_scores = _dueling_gradient(gradient, action, mask, self.num_candidates)
@@ -233,13 +242,19 @@ class CandidateQNetwork(QNetwork):
             return super().chosen_with_backward(observation, action, mask)
         return self.chosen(observation, action, mask), backward
 
-    def _candidates(self, observation: Tensor) -> Tensor:
-        """Candidate features ``(B, N, F)``."""
-        return self.candidates(observation).view(-1, self.num_candidates, self.num_features)
+    @property
+    def _at_once(self) -> bool:
+        """Whether values are computed by hand and nothing comes between context and scores."""
+        return self._slots.by_hand and not self.reads_mask
 
-    def _context(self, observation: Tensor, candidates: Tensor, mask: Tensor | None) -> Tensor:
+    def _split(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+        """Shared columns ``(B, S)`` and candidates ``(B, N, F)``."""
+        columns = self.columns(observation)
+        slots = (self.num_candidates, self.num_features)
+        return columns[:, : self.num_shared], columns[:, self.num_shared :].unflatten(1, slots)
+
+    def _context(self, shared: Tensor, candidates: Tensor, mask: Tensor | None) -> Tensor:
         """The context vector ``(B, W)``."""
-        shared = self.shared(observation)
         if self.summary:
             if mask is None:
                 mask = torch.ones(candidates.shape[:2], dtype=torch.bool, device=shared.device)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import kernels
 from .adam import Adam
 from .dqn_config import DQNConfig
 from .networks import (
@@ -60,6 +61,7 @@ class QLearner:
         self._mask_fn = mask_fn if config.mask_actions else None
         self._valid = None
         if config.mask_actions and mask_fn is None and layout is not None:
+            self._valid_columns = layout.valid_columns
             self._valid = Columns(layout.valid_columns).to(self.device)
 
         # Making an agent leaves the caller's random numbers alone.
@@ -80,6 +82,12 @@ class QLearner:
 
     def action_mask(self, observation: Tensor) -> Tensor | None:
         """Valid actions, bool ``(B, N)`` with at least one per row; None if all always are."""
+        if self._valid is not None and observation.is_cpu:
+            # What follows for the others, in one call.
+            rows = observation.contiguous().numpy()
+            valid = np.empty((len(rows), len(self._valid_columns)), dtype=np.bool_)
+            kernels.valid_actions(rows, self._valid_columns, valid)
+            return torch.from_numpy(valid)
         if self._valid is not None:
             mask = self._valid(observation) > 0.5
         elif self._mask_fn is not None:
@@ -94,10 +102,9 @@ class QLearner:
         """Q of all actions, float32 ``(B, N)``, for float32 ``(B, D)``; -inf for masked ones."""
         tensor = self._tensor(observation)
         mask = self.action_mask(tensor)
-        values = _masked(self.q_net(tensor, mask), mask)
-        # The network writes its next values into the same memory.
-        array: np.ndarray = values.to("cpu", copy=True).numpy()
-        return array
+        values = self.q_net(tensor, mask).cpu().numpy()
+        # A copy in any case: the network writes its next values into the same memory.
+        return np.where(True if mask is None else mask.cpu().numpy(), values, np.float32(-np.inf))
 
     @torch.inference_mode()
     def update(self, batch: Batch, learning_rate: float) -> Tensor:

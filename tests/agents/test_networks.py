@@ -174,6 +174,54 @@ def test_column_layout_round_trip():
 
 @LAYOUTS
 @VARIANTS
+@pytest.mark.parametrize("sizes", [(16,), (16, 8), (16, 8, 4)])
+@pytest.mark.parametrize("batch", [1, 3, 50])
+def test_values_by_hand_equal_those_of_autograd(layout, dueling, summary, sizes, batch):
+    network = CandidateQNetwork(layout, sizes, dueling, summary)
+    observation, mask = observations(batch), masks(batch)
+    action = torch.arange(batch) % SLOTS  # also the last slot, at the end of the memory
+    every = network(observation, mask).detach()
+    flatten_parameters(network)
+    with torch.inference_mode():
+        assert network.embed.by_hand
+        by_hand = network(observation, mask).clone()
+        chosen = network.chosen(observation, action, mask)
+        torch.testing.assert_close(by_hand, every, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(chosen, every[torch.arange(batch), action], rtol=1e-5, atol=1e-5)
+
+
+def test_gradient_by_hand_after_a_pass_over_every_slot():
+    network = CandidateQNetwork(ADJACENT, (16,))
+    _, gradient = flatten_parameters(network)
+    action = torch.zeros(SLOTS, dtype=torch.int64)
+    network.chosen(observations(SLOTS), action).sum().backward()
+    expected = gradient.clone()
+    with torch.inference_mode():
+        network(observations(1, seed=5))  # scores as many slots as the next line
+        values, backward = network.chosen_with_backward(observations(SLOTS), action)
+        backward(torch.ones_like(values))
+    torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("slot", [-1, SLOTS])
+def test_no_slots_but_the_observations_own(slot):
+    network = CandidateQNetwork(ADJACENT, (16,))
+    flatten_parameters(network)
+    with torch.inference_mode(), pytest.raises(IndexError, match="slot"):
+        network.chosen(observations(2), torch.tensor([0, slot]))
+
+
+def test_columns_beyond_the_layout_are_ignored():
+    network = CandidateQNetwork(ADJACENT, (16,))
+    flatten_parameters(network)
+    wider = torch.cat([observations(), torch.ones(16, 3)], dim=1)
+    with torch.inference_mode():
+        expected = network(observations()).clone()
+        torch.testing.assert_close(network(wider), expected)
+
+
+@LAYOUTS
+@VARIANTS
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("sizes", [(16,), (16, 8, 4)])
 def test_backward_by_hand_equals_autograd(layout, dueling, summary, masked, sizes):

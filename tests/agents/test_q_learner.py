@@ -91,6 +91,21 @@ def test_masks_come_from_function_or_layout_and_can_be_switched_off():
     np.testing.assert_array_equal(candidate.action_mask(seen), [[False, True, False]])
 
 
+def test_masks_of_a_layout():
+    layout = ColumnLayout.of(SlotLayout())
+    candidate = QLearner(DQNConfig(), 12, 3, layout)
+    observation = np.random.default_rng(0).random((200, 12), dtype=np.float32)
+    valid = observation[:, layout.valid_columns] > 0.5
+    none = ~valid.any(axis=1)
+    assert 0 < none.sum() < 100
+    expected = valid | none[:, None]
+    for rows in (observation, np.asfortranarray(observation)):
+        np.testing.assert_array_equal(candidate.action_mask(torch.from_numpy(rows)), expected)
+    np.testing.assert_array_equal(~np.isneginf(candidate.q_values(observation)), expected)
+    with pytest.raises(IndexError, match="columns"):
+        candidate.action_mask(torch.zeros(1, 5))
+
+
 @pytest.mark.parametrize("loss", ["squared", "huber"])
 @pytest.mark.parametrize("double", [False, True])
 @pytest.mark.parametrize("max_grad_norm", [None, 0.05])
