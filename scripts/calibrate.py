@@ -166,7 +166,9 @@ def calibrate(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     logged = statistics(logs, seed=args.seed, index=index, impressions=impressions)
 
     try:
-        fitted = fit(logs, policy=policy, seed=args.seed, progress_bar=True)
+        fitted = fit(
+            logs, policy, seed=args.seed, progress_bar=True, index=index, impressions=impressions
+        )
     except ValueError as error:
         parser.error(f"no world can be fitted to {args.logs}: {error}")
     world = fitted.world

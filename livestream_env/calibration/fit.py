@@ -21,6 +21,7 @@ from livestream_env.calibration.estimates import (
     spread_estimates,
     watching_estimates,
 )
+from livestream_env.calibration.impressions import LogIndex
 from livestream_env.calibration.latents import estimate_latents
 from livestream_env.calibration.learning import Sample, first_world
 from livestream_env.calibration.people import with_activity_spread, with_popularity
@@ -65,6 +66,8 @@ def fit(
     max_streamers: int = 20_000,
     viewer_days: int = 14_000,
     progress_bar: bool = False,
+    index: LogIndex | None = None,
+    impressions: np.ndarray | None = None,
 ) -> Fit:
     """Learn a world from logs.
 
@@ -82,6 +85,8 @@ def fit(
         max_streamers: the most often shown ones are kept.
         viewer_days: how much to simulate at each step of the search.
         progress_bar: show one.
+        index: ``LogIndex.of(logs)``, if it is there already.
+        impressions: ``impressions_of(logs, index)``, likewise; they stay as they are.
 
     Raises:
         ValueError: an argument is out of range, or there is too little in the logs to learn from.
@@ -92,7 +97,7 @@ def fit(
     rng = np.random.default_rng(seed)
     total = 3 + indirect.num_simulations()
     with tqdm(total=total, desc="fit", unit="step", disable=not progress_bar) as bar:
-        sample = Sample.of(logs, max_streamers)
+        sample = Sample.of(logs, max_streamers, index, impressions)
         _check(logs, sample)
         estimates = watching_estimates(sample.everything) | gift_price_estimates(logs, rng)
         config = SimulatorConfig().replace({n: e.value for n, e in estimates.items()})
@@ -136,11 +141,7 @@ def _match(
     count, browse_s = len(world.viewers), world.simulator.browse_s
     chosen = np.sort(rng.permutation(count)[: max(10, viewer_days // sample.days)])
     with_negatives = not sample.everything["click"].all()
-    logged = sample.of_viewer_days(sample.everything, chosen)
-    wanted = np.bincount(
-        sample.of_viewer_days(sample.impressions, chosen)["streamer"],
-        minlength=len(world.streamers),
-    )
+    logged, wanted = sample.playable(chosen)
     streamers = world.streamers  # as popular as simulations so far suggest
     shown = np.zeros(len(streamers), np.int64)  # in the last one
 

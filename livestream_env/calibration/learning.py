@@ -29,10 +29,9 @@ class Sample:
 
     Attributes:
         index: of the whole log.
-        impressions: (n,) ``IMPRESSION_DTYPE``, of the streamers kept, sorted by viewer, then time;
-            viewers, streamers and categories are renumbered, rooms are numbers in ``index``.
-        everything: (m,) the same with those of all streamers, which only viewers' totals are taken
-            of: streamers and categories are numbers in ``index``.
+        everything: (m,) ``IMPRESSION_DTYPE``, all impressions, sorted by viewer, then time;
+            viewers, streamers and rooms are numbers in ``index``.
+        impressions: (n,) those of the streamers kept, viewers, streamers and categories renumbered.
         viewers: (V,) numbers in ``index`` of those with impressions.
         streamers: (S,) numbers in ``index`` of those kept.
         category: (S,) of each.
@@ -43,8 +42,8 @@ class Sample:
     """
 
     index: LogIndex
-    impressions: NDArray[Any]
     everything: NDArray[Any]
+    impressions: NDArray[Any]
     viewers: NDArray[np.int64]
     streamers: NDArray[np.int64]
     category: NDArray[np.int64]
@@ -54,40 +53,44 @@ class Sample:
     notes: list[str]
 
     @classmethod
-    def of(cls, logs: Logs, max_streamers: int) -> Sample:
+    def of(
+        cls,
+        logs: Logs,
+        max_streamers: int,
+        index: LogIndex | None = None,
+        everything: NDArray[Any] | None = None,
+    ) -> Sample:
         """The impressions of the ``max_streamers`` most often shown streamers."""
-        index = LogIndex.of(logs)
-        everything = impressions_of(logs, index)
+        index = LogIndex.of(logs) if index is None else index
+        everything = impressions_of(logs, index) if everything is None else everything
         if not everything["click"].any():
             raise ValueError("logs: there is no click to learn from")
         shown = np.bincount(everything["streamer"], minlength=len(index.streamer_ids))
         streamers = np.sort(np.argsort(-shown, kind="stable")[:max_streamers])
         streamers = streamers[shown[streamers] > 0]
-        notes = []
         kept = np.isin(np.arange(len(shown)), streamers)[everything["streamer"]]
-        viewers = np.unique(everything["viewer"][kept])
+        notes = []
         if not kept.all():
             notes.append(
                 f"kept {len(streamers)} of {np.count_nonzero(shown)} streamers that were shown, "
                 f"with {kept.mean():.1%} of the impressions"
             )
-            with_kept = np.isin(everything["viewer"], viewers)
-            everything, kept = everything[with_kept], kept[with_kept]
-        everything["viewer"] = np.searchsorted(viewers, everything["viewer"])
         impressions = everything[kept]
+        viewers = np.unique(impressions["viewer"])
         if len(viewers) < len(index.user_ids):
             notes.append(f"{len(index.user_ids) - len(viewers)} users without impressions left out")
         end_s = logs.local_s(logs.room["end_timestamp"].to_numpy()).copy()
         end_s[logs.room["end_censored"].to_numpy(bool)] = np.inf
         end_s = end_s[np.argsort(logs.room["live_id"].to_numpy(), kind="stable")]
-        room_end_s = end_s[impressions["room"]]
         category, names = _categories(index, streamers, shown)
+        impressions["viewer"] = np.searchsorted(viewers, impressions["viewer"])
         impressions["streamer"] = np.searchsorted(streamers, impressions["streamer"])
         impressions["category"] = category[impressions["streamer"]]
-        days = playable_days(float(everything["start_s"].max()))
         return cls(
-            *(index, impressions, everything, viewers, streamers, category, names),
-            *(room_end_s, days, notes),
+            *(index, everything, impressions, viewers, streamers, category, names),
+            room_end_s=end_s[impressions["room"]],
+            days=playable_days(float(everything["start_s"].max())),
+            notes=notes,
         )
 
     def watch_limit_s(self, config: SimulatorConfig) -> NDArray[np.float64]:
@@ -95,11 +98,24 @@ class Sample:
         left_s = self.room_end_s - self.impressions["start_s"] - config.browse_s
         return np.minimum(left_s, config.watch_cap_s)
 
-    def of_viewer_days(self, impressions: NDArray[Any], viewers: NDArray[np.int64]) -> NDArray[Any]:
-        """Those of ``impressions`` that ``viewers`` saw on the days that can be simulated."""
-        start_s = impressions["start_s"]
+    def num_visits(self, begun: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """(V,) visits of each viewer, where ``begun`` (m,) says which impressions begin one."""
+        count = np.bincount(self.everything["viewer"][begun], minlength=len(self.index.user_ids))
+        return np.asarray(count[self.viewers])
+
+    def playable(self, viewers: NDArray[np.integer[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """What ``viewers`` saw on the days that can be simulated.
+
+        Returns:
+            All their impressions, with viewers renumbered; and how often each of the streamers
+            that were kept is among them, (S,).
+        """
+        start_s = self.everything["start_s"]
         inside = (start_s >= DAY_START_S) & (start_s < self.days * DAY_S + DAY_START_S)
-        return impressions[inside & np.isin(impressions["viewer"], viewers)]
+        rows = self.everything[inside & np.isin(self.everything["viewer"], self.viewers[viewers])]
+        rows["viewer"] = np.searchsorted(self.viewers, rows["viewer"])
+        shown = np.bincount(rows["streamer"], minlength=len(self.index.streamer_ids))
+        return rows, shown[self.streamers]
 
 
 def _categories(
@@ -133,8 +149,7 @@ def first_world(
         sample.notes.append(f"{left_out} rooms of less than a minute beside another one left out")
     user = logs.user.sort_values("user_id", kind="stable").iloc[sample.viewers]
     begun = visits(sample.everything, config.browse_s)
-    num_visits = np.bincount(sample.everything["viewer"][begun], minlength=len(sample.viewers))
-    viewers = viewer_table(user, latents, sample.impressions, num_visits, config, rng)
+    viewers = viewer_table(user, latents, sample.impressions, sample.num_visits(begun), config, rng)
     streamers = streamer_table(
         latents, sample.impressions, rooms, sample.category, sample.days * DAY_S + DAY_START_S
     )

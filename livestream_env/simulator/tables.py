@@ -6,11 +6,11 @@ are stored as they are observed.
 
 from __future__ import annotations
 
-import functools
 import math
 import mmap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +43,17 @@ class WorldArrays(NamedTuple):
     index: Any
 
 
-@functools.lru_cache(maxsize=4)
+_MADE: WeakKeyDictionary[World, WorldArrays] = WeakKeyDictionary()
+
+
 def world_arrays(world: World) -> WorldArrays:
-    """The tables of ``world``; environments of the same world share them."""
+    """The tables of ``world``; environments of the same world share them while it lives."""
+    if world not in _MADE:
+        _MADE[world] = _tables(world)
+    return _MADE[world]
+
+
+def _tables(world: World) -> WorldArrays:
     arrays = (
         _viewers(world),
         _streamers(world),

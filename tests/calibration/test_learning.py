@@ -79,7 +79,9 @@ def test_the_most_often_shown_streamers_are_kept(logs):
     assert set(world.streamer_ids) == set(shown.index[:12])
     assert len(sample.impressions) == shown.iloc[:12].sum()
     # Totals of viewers are of all that they were shown.
-    assert len(sample.everything) == events["user_id"].isin(world.viewer_ids).sum()
+    rows, wanted = sample.playable(np.arange(len(world.viewers)))
+    assert len(rows) == events["user_id"].isin(world.viewer_ids).sum()
+    assert wanted.sum() == len(sample.impressions)
     assert f"kept 12 of {len(shown)} streamers that were shown" in sample.notes[0]
     owners = logs.room.set_index("live_id").loc[world.room_ids, "streamer_id"]
     assert set(owners) <= set(world.streamer_ids)
@@ -120,13 +122,13 @@ def test_watches_end_with_their_room_where_that_is_known():
 
 def test_viewer_days_run_from_four_to_four(logs):
     sample = Sample.of(logs, 1000)
-    rows = sample.of_viewer_days(sample.impressions, np.array([0, 3]))
+    rows = sample.playable(np.array([0, 3]))[0]
     assert set(rows["viewer"]) == {0, 3}
     assert rows["start_s"].min() >= DAY_START_S
     assert rows["start_s"].max() < 2 * DAY_S + DAY_START_S
     early = small_logs([(1, 10, 0.5, 5000), (1, 13, 5, 5000), (2, 13, 28.5, 5000)])
     sample = Sample.of(early, 10)
-    assert sample.days == 1 and len(sample.of_viewer_days(sample.impressions, np.arange(2))) == 1
+    assert sample.days == 1 and len(sample.playable(np.arange(2))[0]) == 1
 
 
 def test_no_click():
