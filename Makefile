@@ -40,7 +40,7 @@ sample-log: $(STAMP)  ## Simulate data/sample_log anew
 		--out data/sample_log --overwrite \
 		--env-kwargs '{"config": {"num_viewers": 200, "num_streamers": 200, "days": 7}}'
 
-speed: $(STAMP)  ## Measure the environment against CartPole, compare with data/speed_reference.json
+speed: $(STAMP)  ## Measure environment and DQN, compare ratios with data/speed_reference.json
 	$(BIN)/python -m scripts.speed $(ARGS)
 
 lint: $(STAMP)  ## Style and types

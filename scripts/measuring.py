@@ -2,7 +2,8 @@
 
 A :class:`Line` sets something of ours against a reference. All lines are measured in turn, round by
 round, on one core, in processor time; the ratio of a line is the median over the rounds of the
-ratios within a round. A module of lines has ``lines() -> list[Line]``; ``scripts.speed`` names it.
+ratios within a round. A group of lines is a module with ``results(rounds)``, named in
+``scripts.speed``.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""How fast is it? The environment against CartPole-v1, in one run on one core.
+"""How fast is it? The environment against CartPole-v1, the DQN against Stable-Baselines3's.
 
     python -m scripts.speed
 
-prints how many times faster each line is than its reference, where the time of a step goes, how
-long the start takes, and what a viewer takes of memory. Times of a shared machine say little, so
-ratios are what is compared with ``data/speed_reference.json``: the exit status is 1 if one of them
-fell by more than a quarter.
+prints how many times faster each line is than its reference, in one run on one core; of the
+environment also where the time of a step goes, how long the start takes, and what a viewer takes
+of memory. Times of a shared machine say little, so ratios are what is compared with
+``data/speed_reference.json``: the exit status is 1 if one of them fell by more than a quarter.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from livestream_env.files import write_text
 
 from . import speed_env
 from .arguments import described_parser, positive_int
-from .measuring import fallen, measure, pin_to_one_core, table
+from .measuring import fallen, pin_to_one_core, table
 
-# Group of lines → the module that has them, see scripts/measuring.py.
-GROUPS = {"environment": "scripts.speed_env"}
+# Group of lines → the module whose `results(rounds)` measures them.
+GROUPS = {"environment": "scripts.speed_env", "agents": "scripts.speed_agents"}
 REFERENCE = Path(__file__).resolve().parents[1] / "data" / "speed_reference.json"
 _LIMITS = {"cold": 10.0, "warm": 2.0}  # seconds
 _MOST_BYTES = 16 * 1024
@@ -47,8 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     pin_to_one_core()
 
     groups = args.only or list(GROUPS)
-    lines = [line for g in groups for line in importlib.import_module(GROUPS[g]).lines()]
-    results = measure(lines, args.rounds)
+    results = [
+        result for g in groups for result in importlib.import_module(GROUPS[g]).results(args.rounds)
+    ]
     print(table(results), flush=True)
     figures: dict[str, Any] = {"lines": [result.to_dict() for result in results]}
     if "environment" in groups and not args.lines_only:

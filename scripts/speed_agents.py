@@ -1,6 +1,4 @@
-"""How fast the hand-written DQN is: against Stable-Baselines3's, and against its own arithmetic.
-
-    python -m scripts.speed_agents
+"""The lines of the DQN: against Stable-Baselines3's, and against its own arithmetic.
 
 Every line compares two ways of doing the same work in one process, on one core, in rounds that
 take turns; times are CPU times, and the ratio is the median over the rounds, so that neither the
@@ -9,10 +7,6 @@ machine nor its other users matter much. A ratio above 1 means faster than the r
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -27,38 +21,35 @@ from gymnasium.vector.utils import batch_space
 from agents.dqn import DQN
 from agents.dqn_config import DQNConfig
 from agents.replay import ReplayBuffer
-from scripts.arguments import described_parser, positive_int
+from scripts.measuring import Result
 
 ENV_ID = "LiveStreamRec-v0"
-# Hidden sizes, batch size, environment steps per update.
-CASES = (((256, 256), 128, 4), ((256, 256), 64, 1), ((64, 64), 128, 4), ((64, 64), 64, 1))
+# Hidden sizes, batch size, environment steps per update; ratio that must be reached, and the goal.
+CASES = (
+    ((256, 256), 128, 4, 2.0, 2.6),
+    ((256, 256), 64, 1, 2.5, 3.5),
+    ((64, 64), 128, 4, 4.0, 6.0),
+    ((64, 64), 64, 1, 4.0, 6.0),
+)
+CANDIDATE_LIMITS = (0.5, 0.71)  # at most 2 and 1.4 times the products
 _STARTS = 1_000  # environment steps before the first update
 
 
-@dataclasses.dataclass(frozen=True)
-class Line:
-    """One comparison.
-
-    Attributes:
-        name: What is compared with what.
-        ours: Median of ours, in microseconds of CPU time per unit of work.
-        reference: That of the reference.
-        ratio: Median of reference / ours over the rounds.
-    """
-
-    name: str
-    ours: float
-    reference: float
-    ratio: float
-
-
 def compare(
-    name: str, ours: Callable[[], object], reference: Callable[[], object], units: int, rounds: int
-) -> Line:
+    name: str,
+    against: str,
+    ours: Callable[[], object],
+    reference: Callable[[], object],
+    units: int,
+    rounds: int,
+    must: float | None = None,
+    goal: float | None = None,
+) -> Result:
     """Time two callables in turns; each does that many units of work."""
     times = np.array([[_time_us(ours), _time_us(reference)] for _ in range(rounds)]) / units
-    middle = np.median(times, axis=0).tolist()
-    return Line(name, middle[0], middle[1], float(np.median(times[:, 1] / times[:, 0])))
+    ours_us, reference_us = np.median(times, axis=0).tolist()
+    ratio = float(np.median(times[:, 1] / times[:, 0]))
+    return Result(name, against, ours_us, reference_us, ratio, must, goal)
 
 
 def _time_us(work: Callable[[], object]) -> float:
@@ -177,8 +168,14 @@ def sb3_model(env: gym.Env, config: DQNConfig) -> Any:
 
 
 def full_loop(
-    sizes: tuple[int, ...], batch_size: int, train_interval: int, plain: bool, rounds: int
-) -> Line:
+    sizes: tuple[int, ...],
+    batch_size: int,
+    train_interval: int,
+    must: float,
+    goal: float,
+    plain: bool,
+    rounds: int,
+) -> Result:
     """Act, step, store, sample, update, sync: CPU time per environment step, ours and SB3's."""
     config = plain_config(sizes, batch_size, train_interval)
     ours = DQN(PlainVectorEnv(config.num_envs) if plain else ENV_ID, config)
@@ -189,12 +186,15 @@ def full_loop(
         learn(_STARTS + 200)
     where = "128 floats" if plain else ENV_ID
     line = compare(
-        f"SB3 / ours: full loop, {where}, {'-'.join(map(str, sizes))}, batch {batch_size}, "
+        f"full loop, {where}, {'-'.join(map(str, sizes))}, batch {batch_size}, "
         f"an update per {train_interval}",
+        "SB3's DQN",
         partial(learners[0], steps),
         partial(learners[1], steps),
         steps,
         rounds,
+        must,
+        goal,
     )
     if abs(ours.learner.num_updates - theirs._n_updates) > 1:
         raise RuntimeError("the two did not make the same number of updates")
@@ -219,7 +219,7 @@ def _products(shapes: Sequence[tuple[int, int, int]]) -> Callable[[], None]:
     return multiply
 
 
-def candidate_network(rounds: int) -> Iterator[Line]:
+def candidate_network(rounds: int) -> Iterator[Result]:
     """Update and act of the default agent, against the matrix products in them."""
     agent = _trained()
     layout, learner, replay = agent.layout, agent.learner, agent.replay
@@ -241,37 +241,43 @@ def candidate_network(rounds: int) -> Iterator[Line]:
     rate = agent.config.learning_rate
     n = 100
     yield compare(
-        "products alone / ours: update of the candidate network",
+        "update of the candidate network",
+        "its products alone",
         partial(_repeat, lambda: learner.update(batch, rate), n),
         partial(_repeat, update, n),
         n,
         rounds,
+        *CANDIDATE_LIMITS,
     )
     observation = agent._observation
     yield compare(
-        "products alone / ours: Q-values of 128 viewers, candidate network",
+        "Q-values of 128 viewers, candidate network",
+        "its products alone",
         partial(_repeat, lambda: learner.q_values(observation), n),
         partial(_repeat, _products(forward(len(observation), slots)), n),
         n,
         rounds,
+        *CANDIDATE_LIMITS,
     )
 
 
-def variants(rounds: int) -> Iterator[Line]:
+def variants(rounds: int) -> Iterator[Result]:
     """What a switch costs: sample and update of the default agent, without and with it."""
     uniform = _trained()
     for name in ("prioritized", "dueling"):
         other = _trained(**{name: True})
         yield compare(
-            f"without / with {name}: sample and update",
+            f"sample and update, {name}",
+            f"without {name}",
             partial(_repeat, other._update, 100),
             partial(_repeat, uniform._update, 100),
             100,
             rounds,
+            must=0.87 if name == "prioritized" else None,  # at most 15 % more
         )
 
 
-def replay_memory(rounds: int) -> Line:
+def replay_memory(rounds: int) -> Result:
     """Adding a transition: 128 viewers at a time to ours, one at a time to SB3's memory."""
     from stable_baselines3.common.buffers import ReplayBuffer as SB3Buffer
 
@@ -296,11 +302,13 @@ def replay_memory(rounds: int) -> Line:
     ours.begin(envs, observation)
     add_ours()
     add_theirs()
-    name = "SB3 / ours: adding a transition to the replay memory"
-    return compare(name, add_ours, add_theirs, calls * len(envs), rounds)
+    units = calls * len(envs)
+    return compare(
+        "adding a transition", "SB3's replay memory", add_ours, add_theirs, units, rounds
+    )
 
 
-def lines(rounds: int = 7) -> Iterator[Line]:
+def results(rounds: int) -> Iterator[Result]:
     """All comparisons, one after the other."""
     torch.set_num_threads(1)
     for plain in (True, False):
@@ -309,26 +317,3 @@ def lines(rounds: int = 7) -> Iterator[Line]:
     yield from candidate_network(3 * rounds)
     yield from variants(3 * rounds)
     yield replay_memory(rounds)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print a table, or JSON; returns the exit status."""
-    parser = described_parser("scripts.speed_agents", __doc__)
-    parser.add_argument("--rounds", type=positive_int, default=7, help="default: %(default)s")
-    parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    args = parser.parse_args(argv)
-    if hasattr(os, "sched_setaffinity"):  # one core, the one that it runs on already or any other
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    if not args.json:
-        print("| reference / ours | ours, µs | reference, µs | ratio |\n|---|---:|---:|---:|")
-    for line in lines(args.rounds):
-        if args.json:
-            print(json.dumps(dataclasses.asdict(line)), flush=True)
-        else:
-            cells = f"{line.ours:.2f} | {line.reference:.2f} | {line.ratio:.2f}"
-            print(f"| {line.name} | {cells} |", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

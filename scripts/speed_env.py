@@ -25,7 +25,7 @@ from livestream_env.simulator.response import appeal, respond
 from livestream_env.simulator.rng import mix
 from livestream_env.simulator.tables import WorldArrays
 
-from .measuring import Line, Steps, seconds
+from .measuring import Line, Result, Steps, measure, seconds
 
 ENV_ID, REFERENCE = "LiveStreamRec-v0", "CartPole-v1"
 _ACTIONS = 256  # drawn beforehand, and played again and again
@@ -49,6 +49,11 @@ def lines() -> list[Line]:
         _vector_line(1024, 0.1, 0.4, 60),
         Line("SB3 64", f"make_vec_env({REFERENCE}, 64)", 3.0, 10.0, 80, _sb3_pair, items=64),
     ]
+
+
+def results(rounds: int) -> list[Result]:
+    """What is measured of them."""
+    return measure(lines(), rounds)
 
 
 def _vector_line(num_envs: int, must: float, goal: float, steps: int) -> Line:
