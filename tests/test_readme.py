@@ -45,3 +45,12 @@ def test_changing_the_world(line, tmp_path, monkeypatch):
     assert env.observation_space.contains(observation)
     *_, info = env.step(np.int64(0))
     assert "action_mask" in info
+
+
+def test_a_world_from_logs(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    names = {}
+    exec(block_with("World.from_logs"), names)
+    observation, _ = names["env"].reset(seed=0)
+    assert names["env"].observation_space.contains(observation)
+    assert len(names["world"].viewers) == 200
