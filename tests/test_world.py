@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from livestream_env import LiveStreamRecEnv, World, WorldConfig
+from livestream_env.simulator.tables import world_arrays
 from livestream_env.synthetic import synthetic_world
 from livestream_env.world import CONTENT_STEP_S, DAY_S, INDEX_STEP_S, MIN_ROOM_S
 from tests.helpers import assert_same
@@ -217,6 +218,13 @@ class TestFiles:
         a, b = LiveStreamRecEnv(world=path, **kwargs), LiveStreamRecEnv(world=tiny, **kwargs)
         assert_same(a.reset(seed=1), b.reset(seed=1))
         assert_same(a.step(1), b.step(1))
+
+    def test_the_kernel_takes_a_loaded_world_as_it_takes_others(self, tiny, tmp_path):
+        tiny.save(tmp_path / "w.npz")
+        loaded = world_arrays(World.load(tmp_path / "w.npz"))
+        for ours, theirs in zip(world_arrays(tiny), loaded, strict=True):
+            assert ours.dtype == theirs.dtype
+            assert ours.dtype.isalignedstruct == theirs.dtype.isalignedstruct
 
     def test_parameters_travel_with_the_world(self, tiny, tmp_path):
         changed = replace(tiny, simulator=tiny.simulator.replace({"click_bias": 1.25}), recipe=None)

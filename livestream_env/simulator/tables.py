@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livestream_env.simulator.state import kernel_array
-from livestream_env.world import AGE_RANGES, DEVICE_PRICES, World
+from livestream_env.world import AGE_RANGES, DEVICE_PRICES, ROOM_DTYPE, World
 
 # Scales: a value at the scale maps to 1, beyond it is clipped.
 _LOG_FOLLOW = math.log1p(5_000)
@@ -57,7 +57,9 @@ def _tables(world: World) -> WorldArrays:
     arrays = (
         _viewers(world),
         _streamers(world),
-        world.rooms,
+        # From a file they come with a type that is equal but not marked as aligned; Numba would
+        # then look for the machine code anew in every call, which takes a millisecond.
+        world.rooms.view(ROOM_DTYPE),
         world.content,
         world.index_offset,
         world.index_share,
