@@ -13,7 +13,6 @@ from livestream_env.simulator.compiling import entry_point
 from livestream_env.simulator.response import appeal
 from livestream_env.simulator.rng import mix, uniform
 from livestream_env.simulator.state import kernel_array
-from livestream_env.simulator.tables import WorldArrays
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 
 _POLICY_KEY = np.uint64(0x8EBC6AF09C88C6E3)  # arbitrary: sets the policy's luck apart
@@ -216,17 +215,10 @@ def _draw(
 def _describe(  # type: ignore[no-untyped-def]
     slots,
     actions,
-    viewers,
-    streamers,
-    rooms,
-    content,
-    index_offset,
-    index_share,
-    index,
+    w,
     parameters,
     out,
 ):
-    w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_share, index)
     p = parameters[0]
     for i in range(slots.shape[0]):
         s, row, slot = slots[i], out[i], actions[i]
@@ -254,5 +246,5 @@ def _exposures(
     """What is known of the impressions before the step; (N,), room -1 where none is shown."""
     world, parameters = env.simulation.kernel_arguments
     rows = np.zeros(env.num_envs, dtype)
-    _describe(kernel_array(env.simulation.slots), actions, *world, parameters, kernel_array(rows))
+    _describe(kernel_array(env.simulation.slots), actions, world, parameters, kernel_array(rows))
     return rows

@@ -276,7 +276,7 @@ class Simulation:
         """
         out = np.zeros((self.num_slots, self.layout.num_candidates, 7))
         kernel.expected_response(
-            kernel_array(self.slots), *self._world, self._parameters, _QUANTILES, out
+            kernel_array(self.slots), self._world, self._parameters, _QUANTILES, out
         )
         given_click = out[..., 1:6] @ np.asarray(self._parameters["reward_weights"][0])
         return {

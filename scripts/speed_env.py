@@ -23,7 +23,6 @@ from livestream_env.simulator.candidates import (
 from livestream_env.simulator.compiling import entry_point
 from livestream_env.simulator.response import appeal, respond
 from livestream_env.simulator.rng import mix
-from livestream_env.simulator.tables import WorldArrays
 
 from .measuring import Line, Result, Steps, measure, seconds
 
@@ -121,18 +120,11 @@ def _sb3_pair() -> tuple[Steps, Steps]:
 @entry_point
 def _candidates(  # type: ignore[no-untyped-def]
     slots,
-    viewers,
-    streamers,
-    rooms,
-    content,
-    index_offset,
-    index_share,
-    index,
+    w,
     parameters,
     salt,
 ):
     """Retrieve candidates for the moment that each slot is in."""
-    w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_share, index)
     for i in range(slots.shape[0]):
         begin_retrieval(slots[i], w, parameters[0], mix(slots[i].episode_key, salt))
     for i in range(slots.shape[0]):
@@ -144,18 +136,11 @@ def _candidates(  # type: ignore[no-untyped-def]
 @entry_point
 def _responses(  # type: ignore[no-untyped-def]
     slots,
-    viewers,
-    streamers,
-    rooms,
-    content,
-    index_offset,
-    index_share,
-    index,
+    w,
     parameters,
     salt,
 ):
     """Draw a response to the first candidate of each slot; the sum of the seconds watched."""
-    w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_share, index)
     total = 0.0
     for i in range(slots.shape[0]):
         s = slots[i]
@@ -180,8 +165,7 @@ def profile(num_envs: int, rounds: int) -> dict[str, float]:
     simulation = env.simulation
     observations = simulation.empty_observation()
     states = simulation.get_state()
-    tables, parameters = simulation.kernel_arguments
-    world = (*tables, parameters)
+    world = simulation.kernel_arguments
 
     def each(do: Callable[[int], Any]) -> Steps:
         def play(steps: int) -> None:
