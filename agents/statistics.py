@@ -1,4 +1,4 @@
-"""Interquartile means and bootstrap intervals for scores of (training seeds x viewer-days).
+"""Interquartile means, profiles and bootstrap intervals for scores of training seeds x viewer-days.
 
 What is estimated: how well an *algorithm* does, on viewers like these. Two things vary, the
 training seed and the viewer-day, so both are resampled. Viewer-days are resampled for all agents
@@ -46,13 +46,88 @@ def aggregate(scores: np.ndarray) -> float:
     return float(iqm(np.asarray(scores, dtype=np.float64).mean(axis=1)))
 
 
+def area_under_curve(timesteps: np.ndarray, reward: np.ndarray) -> np.ndarray:
+    """Mean height of learning curves: what an agent earned on average while it learned.
+
+    Args:
+        timesteps: ``(P,)``, of the evaluations, increasing.
+        reward: ``(..., P)``, for example one row per training seed.
+
+    Returns:
+        ``(...)``: area by the trapezoid rule, divided by the timesteps that it spans; in the
+        reward's unit.
+    """
+    steps = np.asarray(timesteps, dtype=np.float64)
+    return np.asarray(np.trapezoid(reward, steps, axis=-1) / (steps[-1] - steps[0]))
+
+
+def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """P(X > Y) for a run of each of two agents, ties counted half (Agarwal et al., 2021).
+
+    It is the Mann-Whitney statistic U divided by the number of pairs; it says how often, not by
+    how much.
+
+    Args:
+        x: ``(..., n)``, the scores of an agent's runs.
+        y: ``(..., m)``, of the other's.
+
+    Returns:
+        ``(...)``, in [0, 1].
+    """
+    x, y = np.asarray(x)[..., :, None], np.asarray(y)[..., None, :]
+    return np.asarray(((x > y) + 0.5 * (x == y)).mean(axis=(-2, -1)))
+
+
+class Profile(NamedTuple):
+    """A performance profile: arrays over the thresholds."""
+
+    share: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def performance_profile(
+    scores: np.ndarray,
+    thresholds: np.ndarray,
+    resamples: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Profile:
+    """Share of runs with a score above each threshold (Agarwal et al., 2021).
+
+    Args:
+        scores: ``(runs, tasks)``; one task is ``(runs, 1)``.
+        thresholds: ``(T,)``.
+        resamples: Bootstrap samples.
+        seed: Seed of the resampling.
+        confidence: Of the pointwise interval, which resamples runs within each task.
+
+    Returns:
+        Share, lower and upper bound, each ``(T,)`` in [0, 1].
+
+    Raises:
+        ValueError: If ``scores`` is not two-dimensional.
+    """
+    if np.ndim(scores) != 2:
+        raise ValueError(f"scores must be (runs, tasks), got shape {np.shape(scores)}")
+    above = np.asarray(scores)[:, :, None] > np.asarray(thresholds)
+    # Runs drawn with replacement enter by how often each is drawn in its task.
+    runs, tasks, _ = above.shape
+    drawn = np.random.default_rng(seed).multinomial(
+        runs, np.full(runs, 1 / runs), (resamples, tasks)
+    )
+    samples = np.einsum("btr,rth->bh", drawn, above) / (runs * tasks)
+    tail = (1 - confidence) / 2
+    return Profile(above.mean(axis=(0, 1)), *np.quantile(samples, [tail, 1 - tail], axis=0))
+
+
 def bootstrap(
     scores: Mapping[str, np.ndarray], resamples: int = 5000, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Joint bootstrap distribution of every agent's aggregate score.
+    """Joint bootstrap samples of every agent's seeds.
 
-    Since element ``b`` of every agent's result comes from the same viewer-days, a paired
-    difference is ``result["a"] - result["b"]``, element by element.
+    Since row ``b`` of every agent's result comes from the same viewer-days, a paired difference
+    is ``iqm(result["a"]) - iqm(result["b"])``, element by element.
 
     Args:
         scores: For each agent an array (its training seeds, viewer-days), with the same
@@ -61,7 +136,8 @@ def bootstrap(
         seed: Seed of the resampling.
 
     Returns:
-        For each agent an array (resamples,).
+        For each agent an array (resamples, its training seeds): mean scores over the resampled
+        viewer-days, of the resampled seeds.
 
     Raises:
         ValueError: If the agents' numbers of viewer-days differ.
@@ -88,7 +164,7 @@ def bootstrap(
     for name, blocks in means.items():
         per_seed = np.concatenate(blocks)
         chosen = rng.integers(per_seed.shape[1], size=per_seed.shape)
-        result[name] = iqm(np.take_along_axis(per_seed, chosen, axis=1), axis=1)
+        result[name] = np.take_along_axis(per_seed, chosen, axis=1)
     return result
 
 
@@ -102,6 +178,10 @@ def interval(value: float, samples: np.ndarray, confidence: float = 0.95) -> Est
 class Comparison:
     """Estimates for a set of agents that played the same viewer-days.
 
+    Attributes:
+        value: For each agent its aggregate score.
+        seeds: For each agent its training seeds' mean scores, (seeds,).
+
     Args:
         scores: For each agent an array (its training seeds, viewer-days).
         resamples: Bootstrap samples.
@@ -111,8 +191,10 @@ class Comparison:
     def __init__(
         self, scores: Mapping[str, np.ndarray], resamples: int = 5000, seed: int = 0
     ) -> None:
+        self.seeds = {name: np.mean(values, axis=1) for name, values in scores.items()}
+        self.seed_samples = bootstrap(scores, resamples, seed)
         self.value = {name: aggregate(values) for name, values in scores.items()}
-        self.samples = bootstrap(scores, resamples, seed)
+        self.samples = {name: iqm(values) for name, values in self.seed_samples.items()}
 
     def score(self, name: str) -> Estimate:
         """The aggregate score of one agent."""
@@ -128,6 +210,13 @@ class Comparison:
         """The score of ``name`` as a multiple of that of ``other``, paired by viewer-day."""
         return interval(
             self.value[name] / self.value[other], self.samples[name] / self.samples[other]
+        )
+
+    def probability(self, name: str, other: str) -> Estimate:
+        """Probability that a training seed of ``name`` scores above one of ``other``."""
+        return interval(
+            float(probability_of_improvement(self.seeds[name], self.seeds[other])),
+            probability_of_improvement(self.seed_samples[name], self.seed_samples[other]),
         )
 
     def normalised(self, name: str, low: str, high: str) -> Estimate:

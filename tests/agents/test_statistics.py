@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agents.statistics import Comparison, aggregate, bootstrap, interval, iqm
+from agents.statistics import (
+    Comparison,
+    aggregate,
+    area_under_curve,
+    bootstrap,
+    interval,
+    iqm,
+    performance_profile,
+    probability_of_improvement,
+)
 
 
 def test_interquartile_mean() -> None:
@@ -20,7 +29,7 @@ def test_aggregate_is_the_iqm_of_means_over_days() -> None:
 def test_one_seed_is_the_ordinary_bootstrap_of_the_mean() -> None:
     values = np.random.default_rng(3).exponential(size=200)
     samples = bootstrap({"a": values[None]}, resamples=20_000)["a"]
-    mine = interval(values.mean(), samples)
+    mine = interval(values.mean(), iqm(samples))
     theirs = stats.bootstrap(
         (values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval
@@ -30,7 +39,8 @@ def test_one_seed_is_the_ordinary_bootstrap_of_the_mean() -> None:
 def test_seeds_are_resampled() -> None:
     """With days that do not differ, only the seeds vary: three values, drawn with replacement."""
     seeds = np.array([1.0, 2.0, 6.0])
-    samples = bootstrap({"a": np.repeat(seeds[:, None], 5, axis=1)}, resamples=20_000)["a"]
+    days = np.repeat(seeds[:, None], 5, axis=1)
+    samples = iqm(bootstrap({"a": days}, resamples=20_000)["a"])
     assert samples.min() == 1 and samples.max() == 6
     assert samples.mean() == pytest.approx(3, abs=0.05)
     assert samples.std() == pytest.approx(seeds.std() / np.sqrt(3), rel=0.03)
@@ -87,3 +97,35 @@ def test_ratio_is_paired():
     days = np.random.default_rng(0).lognormal(0.0, 1.5, 500)
     comparison = Comparison({"once": days[None], "twice": 2 * days[None]}, resamples=200)
     assert comparison.ratio("twice", "once") == pytest.approx((2.0, 2.0, 2.0))
+
+
+def test_area_under_curve_is_the_mean_height():
+    steps = np.array([0, 10, 40])  # unevenly spaced: a straight line's mean is its middle
+    assert np.allclose(area_under_curve(steps, np.array([[0.0, 1, 4], [3, 3, 3]])), [2, 3])
+    assert area_under_curve(steps, np.array([0.0, 4, 4])) == pytest.approx((20 + 120) / 40)
+
+
+def test_probability_of_improvement_counts_ties_half():
+    assert probability_of_improvement(np.array([1.0, 3]), np.array([2.0, 3])) == 1.5 / 4
+    x, y = np.random.default_rng(0).integers(0, 5, (2, 7)), np.arange(4)
+    u = stats.mannwhitneyu(x[0], y).statistic
+    assert np.allclose(probability_of_improvement(x, y)[0], u / 28)
+
+
+def test_probability_is_of_seeds_and_has_an_interval():
+    rng = np.random.default_rng(0)
+    scores = {"a": rng.normal(1, 1, (10, 1)), "b": rng.normal(0, 1, (10, 1))}
+    comparison = Comparison({**scores, "far": scores["a"] + 100}, resamples=500)
+    estimate = comparison.probability("a", "b")
+    assert 0 <= estimate.low < estimate.value < estimate.high <= 1
+    assert comparison.probability("far", "a") == (1, 1, 1)
+    assert comparison.probability("a", "a").value == 0.5
+
+
+def test_profile_is_the_share_above():
+    profile = performance_profile(np.array([[1.0, 5], [2, 6], [3, 7]]), np.array([0.0, 2, 5, 9]))
+    assert np.allclose(profile.share, [1, 4 / 6, 2 / 6, 0])
+    assert (profile.low <= profile.share).all() and (profile.share <= profile.high).all()
+    assert profile.high[0] == profile.low[0] == 1  # nothing varies there
+    with pytest.raises(ValueError, match="runs, tasks"):
+        performance_profile(np.zeros(3), np.zeros(1))
