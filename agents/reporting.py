@@ -19,9 +19,10 @@ from livestream_env.files import atomic_path, write_text
 
 from .comparison import Result, Run, Settings
 from .evaluation import EPISODE_DTYPE
+from .markdown import estimate_text, markdown_table
 from .plots import plot_curves, plot_scores
 from .policy import AGENTS
-from .statistics import FEW_SEEDS, Comparison, Estimate
+from .statistics import FEW_SEEDS, Comparison
 
 LOW, HIGH = "random", "greedy-oracle"  # what normalised scores call 0 and 1
 PACKAGES = ("livestream-env", "gymnasium", "numpy", "numba", "scipy", "torch", "stable-baselines3")
@@ -196,8 +197,8 @@ def _score_lines(
             [
                 f"`{agent}`",
                 str(len(timing)) if learns else "–",
-                _text(comparison.score(agent)),
-                _text(comparison.normalised(agent, LOW, HIGH)) if scale else "–",
+                estimate_text(comparison.score(agent)),
+                estimate_text(comparison.normalised(agent, LOW, HIGH)) if scale else "–",
                 f"{watch_s[agent].mean() / 60:.1f}",
                 f"{likes[agent].mean():.2f}",
                 f"{wall_s:.0f}" if learns else "–",
@@ -206,7 +207,7 @@ def _score_lines(
         )
     header = ["agent", "seeds", "reward (IQM, 95 %)", "normalised score", "watch (min)", "likes",
               "wall-clock (s)", "steps/s"]  # fmt: skip
-    lines = _table(header, rows, left=1)
+    lines = markdown_table(header, rows, left=1)
     lines += ["", "All per viewer-day; wall-clock seconds and steps/s of training one seed. "]
     if scale:
         lines[-1] += f"Normalised score: 0 is `{LOW}`, 1 is `{HIGH}`; above 1 an agent plans."
@@ -231,8 +232,9 @@ def _pair_lines(agent: str, comparison: Comparison) -> list[str]:
         verdict = "no difference shown"
         if difference.excludes_zero:
             verdict = f"`{agent}` is {'better' if difference.value > 0 else 'worse'}"
-        rows.append([f"`{agent}` − `{other}`", _text(difference, sign="+"), verdict])
-    table = _table(["paired difference", "reward (95 %)", ""], rows, left=1)
+        rows.append([f"`{agent}` − `{other}`", estimate_text(difference, sign="+"), verdict])
+    header = ["paired difference", "reward (95 %)", ""]
+    table = markdown_table(header, rows, left=1)
     return [f"## `{agent}` against the others, on the same viewer-days", "", *table, ""]
 
 
@@ -255,23 +257,3 @@ def _method_lines(results: Mapping[Run, Result], settings: Settings) -> list[str
             f"with 3 seeds and 90 % with 5; use {FEW_SEEDS} or more for a claim."
         )
     return ["## How it was measured", "", text, ""]
-
-
-def _text(estimate: Estimate, sign: str = "") -> str:
-    value, low, high = (f"{number:{sign}.2f}".replace("-", "−") for number in estimate)
-    return f"{value} [{low}, {high}]"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> list[str]:
-    """A Markdown table, padded so that it reads well as plain text, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    rule = ["-" * w if i < left else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = [
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        return f"| {' | '.join(padded)} |"
-
-    return [line(header), line(rule), *map(line, rows)]
