@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import expit
 from tqdm import tqdm
 
-from livestream_env.behaviour import LoggingPolicy
+from livestream_env.behaviour import LoggingPolicy, flat_layout
 
 from .evaluation import step_info
 from .policy import Callback
@@ -43,14 +43,8 @@ class ScoringPolicy(ABC):
     """
 
     def __init__(self, env: gym.Env | gym.vector.VectorEnv, seed: int | None = None) -> None:
-        space = getattr(env, "single_observation_space", env.observation_space)
-        if not isinstance(space, gym.spaces.Box):
-            raise ValueError(
-                f"{type(self).__name__} reads flat observations, got {space}; "
-                "make the environment with observation='flat'"
-            )
         self.env = env
-        self.layout = env.unwrapped.layout  # type: ignore[union-attr]
+        self.layout = flat_layout(env, self)
         self.rng = np.random.default_rng(seed)
 
     @abstractmethod

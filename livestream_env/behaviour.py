@@ -8,6 +8,24 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from livestream_env.observation import ObservationLayout
+
+
+def flat_layout(env: gym.Env | gym.vector.VectorEnv, policy: object) -> ObservationLayout:
+    """The layout of what ``policy`` observes in ``env``, single or vector.
+
+    Raises:
+        ValueError: If the environment's observations are not flat.
+    """
+    space = getattr(env, "single_observation_space", env.observation_space)
+    if not isinstance(space, gym.spaces.Box):
+        raise ValueError(
+            f"{type(policy).__name__} reads flat observations, got {space}; "
+            "make the environment with observation='flat'"
+        )
+    layout: ObservationLayout = env.unwrapped.layout  # type: ignore[union-attr]
+    return layout
+
 
 class LoggingPolicy:
     """The behaviour policy that produces logs: a noisy ranking by relevance, as in production.
@@ -31,13 +49,7 @@ class LoggingPolicy:
     TEMPERATURE = 1.0
 
     def __init__(self, env: gym.Env | gym.vector.VectorEnv, seed: int | None = None) -> None:
-        space = getattr(env, "single_observation_space", env.observation_space)
-        if not isinstance(space, gym.spaces.Box):
-            raise ValueError(
-                f"LoggingPolicy reads flat observations, got {space}; "
-                "make the environment with observation='flat'"
-            )
-        self.layout = env.unwrapped.layout  # type: ignore[union-attr]
+        self.layout = flat_layout(env, self)
         self.rng = np.random.default_rng(seed)
 
     def _logits(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
