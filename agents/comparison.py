@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import gymnasium as gym
 import numpy as np
@@ -73,8 +74,13 @@ class Run(NamedTuple):
     seed: int
 
     def folder(self, comparison: Path) -> Path:
-        """Where it writes: its result, its log, its trained model."""
-        return comparison / "runs" / f"{self.agent.replace(':', '.')}-{self.seed}"
+        """Where it writes: its result, its log, its trained model.
+
+        The agent's name is made safe for file systems: ``dqn?double=false&n_step=1`` becomes
+        ``dqn,double=false,n_step=1``, and percent signs stand for what is rarer.
+        """
+        name = quote(self.agent, safe=":?&=").translate(str.maketrans(":?&", ".,,"))
+        return comparison / "runs" / f"{name}-{self.seed}"
 
     def result_path(self, comparison: Path) -> Path:
         """Its result, which is there once the run is finished."""

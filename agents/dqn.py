@@ -40,6 +40,7 @@ class DQN(DQNFiles):
         env_kwargs: Further arguments of the environment, for an id.
         mask_fn: Maps observations ``(B, D)`` to valid actions, bool ``(B, N)``; default: the mask
             of the environment's layout, if it has one.
+        **settings: Fields of :class:`DQNConfig` that replace those of ``config``.
 
     Attributes:
         config: The settings, with the seed that was drawn if none was given.
@@ -60,11 +61,14 @@ class DQN(DQNFiles):
         seed: int | None = None,
         env_kwargs: Mapping[str, Any] | None = None,
         mask_fn: MaskFunction | None = None,
+        **settings: Any,
     ) -> None:
-        if isinstance(config, str):
-            config = DQNConfig.preset(config)
         if seed is not None:
-            config = dataclasses.replace(config, seed=seed)
+            settings["seed"] = seed
+        if isinstance(config, str):
+            config = DQNConfig.preset(config, **settings)
+        else:
+            config = dataclasses.replace(config, **settings)
         vector_env = make_training_env(env, config.num_envs, env_kwargs)
         layout = env_layout(vector_env)
         columns = None if layout is None else ColumnLayout.of(layout)

@@ -2,13 +2,16 @@
 
 A policy is anything with Stable-Baselines3's ``predict``. A user's class needs no import from
 here: it is constructed as ``Class(env, seed=seed)`` with a single Gymnasium environment, and named
-on the command line as ``module:Class``.
+on the command line as ``module:Class``. Settings follow a question mark, as in
+``dqn?double=false&n_step=1``: an agent with other settings is another agent in every table.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -72,8 +75,18 @@ class AgentSpec:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def make(self, env: gym.Env, seed: int, **kwargs: Any) -> Policy:
-        """Construct the agent for ``env`` (a single environment); ``kwargs`` replace its own."""
-        return load_policy_class(self.target)(env, seed=seed, **{**self.kwargs, **kwargs})
+        """Construct the agent for ``env`` (a single environment); ``kwargs`` replace its own.
+
+        Raises:
+            ValueError: If the class refuses an argument or its value.
+        """
+        arguments = {**self.kwargs, **kwargs}
+        try:
+            return load_policy_class(self.target)(env, seed=seed, **arguments)
+        except TypeError as error:
+            if not arguments:
+                raise
+            raise ValueError(f"cannot make {self.name!r} with {arguments}: {error}") from error
 
 
 AGENTS: dict[str, AgentSpec] = {
@@ -125,16 +138,41 @@ def load_policy_class(target: str) -> Any:
 def agent_spec(name: str) -> AgentSpec:
     """The agent called ``name`` in :data:`AGENTS`, or a user's class ``module:Class``.
 
+    Either may be followed by settings, ``?setting=value&setting=value``: arguments of the agent's
+    class (for our DQN the fields of its configuration), JSON values or else strings.
+
     Raises:
-        ValueError: If there is no such agent.
+        ValueError: If there is no such agent, or the settings are not of that form.
     """
-    if name in AGENTS:
-        return AGENTS[name]
-    if ":" not in name:
+    base, mark, settings = name.partition("?")
+    if base in AGENTS:
+        spec = AGENTS[base]
+    elif ":" in base:
+        spec = AgentSpec(name, base, learns=hasattr(load_policy_class(base), "learn"))
+    else:
         raise ValueError(
-            f"unknown agent {name!r}; valid are {', '.join(AGENTS)}, or a class 'module:Class'"
+            f"unknown agent {base!r}; valid are {', '.join(AGENTS)}, or a class 'module:Class'"
         )
-    return AgentSpec(name, name, learns=hasattr(load_policy_class(name), "learn"))
+    if not mark:
+        return spec
+    return dataclasses.replace(spec, name=name, kwargs={**spec.kwargs, **_settings(name, settings)})
+
+
+def _settings(name: str, text: str) -> dict[str, Any]:
+    """``a=1&b=x`` as ``{"a": 1, "b": "x"}``; ``name`` is what a complaint quotes."""
+    values: dict[str, Any] = {}
+    for pair in text.split("&"):
+        key, equals, value = pair.partition("=")
+        if not (key.isidentifier() and equals and value) or "?" in value or key in values:
+            raise ValueError(
+                "an agent's settings are written 'name?setting=value&setting=value', each setting "
+                f"once, got {name!r}"
+            )
+        try:
+            values[key] = json.loads(value)
+        except json.JSONDecodeError:
+            values[key] = value
+    return values
 
 
 def learn(policy: Any, total_timesteps: int, **options: Any) -> None:

@@ -34,7 +34,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--agents",
         default=DEFAULT_AGENTS,
         metavar="NAMES",
-        help=f"separated by commas, of {', '.join(AGENTS)} (default: %(default)s)",
+        help=f"separated by commas, of {', '.join(AGENTS)}; settings may follow a name, as in "
+        "'dqn?double=false&n_step=1' (default: %(default)s)",
     )
     parser.add_argument(
         "--agent",
@@ -42,7 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="MODULE:CLASS",
         help="also this class, constructed as Class(env, seed=seed), with predict and perhaps "
-        "learn (see agents/policy.py); repeatable",
+        "learn (see agents/policy.py), or a name with commas in its settings; repeatable",
     )
     parser.add_argument(
         "--timesteps",

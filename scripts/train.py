@@ -13,10 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import gymnasium as gym
-
+from agents.comparison import Run
 from agents.evaluation import evaluate
-from agents.policy import AGENTS, Policy, agent_spec, learn
+from agents.policy import AGENTS, agent_spec, learn
 from agents.reporting import describe_episodes
 from scripts.arguments import (
     add_env_arguments,
@@ -31,7 +30,12 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = described_parser("scripts.train", __doc__)
     names = ", ".join(name for name, spec in AGENTS.items() if spec.learns)
-    parser.add_argument("--agent", default="dqn", help=f"{names}, or module:Class (%(default)s)")
+    parser.add_argument(
+        "--agent",
+        default="dqn",
+        help=f"{names}, or module:Class; settings may follow, as in 'dqn?double=false' "
+        "(%(default)s)",
+    )
     parser.add_argument(
         "--config",
         type=json_object,
@@ -48,28 +52,18 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def make_agent(name: str, env: gym.Env, seed: int, config: dict) -> Policy:
-    """The agent called ``name``, with some of its settings replaced."""
-    spec = agent_spec(name)
-    if config and spec.target == "agents.dqn:DQN":
-        from agents.dqn_config import DQNConfig
-
-        return spec.make(env, seed, config=DQNConfig.preset(spec.kwargs["config"], **config))
-    return spec.make(env, seed, **config)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Train; returns the exit status."""
     parser = make_parser()
     args = parser.parse_args(argv)
     env = make_env(parser, args)
     try:
-        agent = make_agent(args.agent, env, args.seed, args.config)
-    except (ValueError, TypeError) as error:
+        agent = agent_spec(args.agent).make(env, args.seed, **args.config)
+    except ValueError as error:
         parser.error(str(error))
     if not hasattr(agent, "learn"):
         parser.error(f"agent {args.agent!r} does not learn")
-    out = args.out or Path("runs") / f"{args.agent.replace(':', '.')}-{args.seed}"
+    out = args.out or Run(args.agent, args.seed).folder(Path())
     learn(agent, args.timesteps, progress_bar=sys.stderr.isatty(), log_dir=out)
     if hasattr(agent, "save"):
         out.mkdir(parents=True, exist_ok=True)

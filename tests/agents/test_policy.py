@@ -71,3 +71,43 @@ def test_learn_passes_what_the_agent_takes() -> None:
     learn(Plain(), 5, callback=None, log_dir="logs")
     learn(Open(), 6, log_dir="logs")
     assert calls == [{"total_timesteps": 5}, {"total_timesteps": 6, "log_dir": "logs"}]
+
+
+def test_settings_in_names() -> None:
+    env = gym.make("LiveStreamRec-v0")
+    spec = agent_spec("dqn?double=false&n_step=1&network=mlp&hidden_sizes=[8,4]")
+    assert spec.name == "dqn?double=false&n_step=1&network=mlp&hidden_sizes=[8,4]" and spec.learns
+    config = spec.make(env, seed=3).config  # type: ignore[attr-defined]
+    expected = {"double": False, "n_step": 1, "network": "mlp", "hidden_sizes": (8, 4), "seed": 3}
+    assert {name: getattr(config, name) for name in expected} == expected
+    # The rest is the preset's; arguments of make() go before the name's.
+    assert config.discount == "semi-markov"
+    assert spec.make(env, seed=3, n_step=2).config.n_step == 2  # type: ignore[attr-defined]
+    assert agent_spec("linucb?alpha=0.5").make(env, seed=0).alpha == 0.5  # type: ignore[attr-defined]
+    assert "double" not in AGENTS["dqn"].kwargs
+    user = agent_spec("agents.baselines:LinUCB?alpha=2")
+    assert user.learns and user.make(env, seed=0).alpha == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["dqn?", "dqn?double", "dqn?=1", "dqn?n_step=", "dqn?a=1&a=2", "dqn?a=1?b=2", "dqn?a b=1"],
+)
+def test_malformed_settings(name: str) -> None:
+    with pytest.raises(ValueError, match="an agent's settings are written"):
+        agent_spec(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("dqn?depth=3", "unknown field 'depth'"),
+        ("dqn?n_step=many", "n_step must be an integer"),
+        ("dqn?config=best", "preset must be one of"),
+        ("linucb?beta=1", "'linucb.beta=1'.*beta"),
+        ("sb3-dqn?depth=3", "depth"),
+    ],
+)
+def test_settings_that_the_agent_refuses(name: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        agent_spec(name).make(gym.make("LiveStreamRec-v0"), seed=0)
