@@ -105,6 +105,16 @@ AGENTS: dict[str, AgentSpec] = {
         AgentSpec(
             "sb3-dqn-matched", "agents.sb3_dqn:SB3DQN", learns=True, kwargs={"matched": True}
         ),
+        AgentSpec("sb3-dqn-tuned", "agents.sb3_dqn:SB3DQN", learns=True, kwargs={"tuned": True}),
+        AgentSpec("sb3-dqn-candidate", "agents.sb3_candidate:SB3CandidateDQN", learns=True),
+        AgentSpec("sb3-qrdqn", "agents.sb3_agents:SB3QRDQN", learns=True, kwargs={"tuned": True}),
+        AgentSpec("sb3-ppo", "agents.sb3_agents:SB3PPO", learns=True, kwargs={"tuned": True}),
+        AgentSpec(
+            "sb3-maskable-ppo",
+            "agents.sb3_agents:SB3MaskablePPO",
+            learns=True,
+            kwargs={"tuned": True},
+        ),
     )
 }
 

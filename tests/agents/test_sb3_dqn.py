@@ -15,7 +15,7 @@ def test_matched_settings_count_in_sb3s_units() -> None:
         "default", hidden_sizes=(32, 16), train_interval=8, target_interval=100, learning_rate=1e-3
     )
     env = gym.make("LiveStreamRec-v0")
-    model = DQN("MlpPolicy", env, **matched_settings(config))
+    model = SB3DQN(env, **matched_settings(config)).model
     assert model.policy.net_arch == [32, 16]
     assert (model.train_freq.frequency, model.gradient_steps) == (8, 1)
     assert model.target_update_interval == 800  # environment steps

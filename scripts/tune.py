@@ -1,0 +1,70 @@
+"""Search the main hyperparameters of agents that learn, with the same budget for each.
+
+    python -m scripts.tune --agent sb3-ppo sb3-dqn --trials 10 --timesteps 100_000
+
+The spaces are in agents/tuning.py. --out holds Optuna's journal, with which the command goes on
+where it was interrupted, and trials.csv, a row per finished trial of all agents; trial 0 is the
+defaults. Needs the extra [tune].
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import optuna
+from tqdm import tqdm
+
+from agents.tuning import SPACES, Search, finished, trials_table, write_table
+from scripts.arguments import described_parser, positive_int
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = described_parser("scripts.tune", __doc__)
+    parser.add_argument(
+        "--agent", nargs="+", choices=list(SPACES), required=True, help="one or more agents"
+    )
+    parser.add_argument("--trials", type=positive_int, default=10, help="of each (%(default)s)")
+    parser.add_argument("--timesteps", type=positive_int, default=100_000, help="%(default)s")
+    parser.add_argument("--env-id", default="LiveStreamRec-v0", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("results/tune"), help="%(default)s")
+    return parser
+
+
+def run_search(search: Search, trials: int, folder: Path) -> None:
+    """Run what is missing of a search, with a progress bar."""
+    done = finished(search.study(folder))
+    total, finished_steps = trials * search.timesteps, len(done) * search.timesteps
+    best = max((trial.value for trial in done if trial.value is not None), default=float("-inf"))
+    with tqdm(
+        total=total, initial=finished_steps, desc=search.agent, unit=" steps", unit_scale=True
+    ) as bar:
+        for number in range(len(done), trials):
+            start = number * search.timesteps
+
+            def show(agent: object, start: int = start) -> None:
+                bar.update(start + agent.num_timesteps - bar.n)  # type: ignore[attr-defined]
+
+            trial = search.run_trial(folder, callback=show)
+            write_table(trials_table(folder), folder / "trials.csv")
+            best = max(best, trial.value if trial.value is not None else best)
+            bar.update(start + search.timesteps - bar.n)
+            bar.set_postfix(last=trial.value, best=best)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Search; returns the exit status."""
+    args = make_parser().parse_args(argv)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    for agent in args.agent:
+        run_search(Search(agent, args.timesteps, args.env_id), args.trials, args.out)
+    table = trials_table(args.out)
+    print(table[table["agent"].isin(args.agent)].to_string(index=False, na_rep=""))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
