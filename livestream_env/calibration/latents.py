@@ -26,11 +26,11 @@ from scipy.stats import norm, rankdata
 
 from livestream_env.calibration.replay import Replay, replay
 from livestream_env.config import SimulatorConfig, WorldConfig
-from livestream_env.simulator.state import kernel_array
+from livestream_env.simulator.candidates import AFFINITY_SCALE, QUALITY_WEIGHT
+from livestream_env.simulator.response import Appeal, click_probability, watch_log_mean
+from livestream_env.simulator.state import config_record, kernel_array
 
 SHORTEST_S = 5e-4  # logs are in ms: a watch of 0 is one of less than half a millisecond
-_QUALITY_IN_AFFINITY = 0.5 / 1.2  # see livestream_env.simulator.candidates
-_TASTE_IN_AFFINITY = 1 / 1.2
 _LEAST_STD = 0.05  # of log watch times: of a single one it would be 0
 _ATTACHED_LOG_ODDS = -3.0  # of having known each other, to begin with
 _MOST_MET = 6  # pairs that met 2 ** 6 times or more are alike
@@ -41,46 +41,11 @@ _CHUNK = 1_000_000
 _WEAKEST, _STRONGEST = 0.3, 1.0  # initial attachments are uniform between, as in WorldConfig
 
 
-class Slopes(NamedTuple):
-    """Coefficients of the two regressions, from a :class:`SimulatorConfig`."""
+class _Mood(NamedTuple):
+    """The part of a viewer's state that responses depend on."""
 
-    click_taste: float
-    click_quality: float
-    click_sensationalism: float
-    click_attachment: float
-    click_satiation: float
-    click_fatigue: float
-    click_satisfaction: float
-    click_constant: float
-    watch_taste: float
-    watch_quality: float
-    watch_sensationalism: float
-    watch_attachment: float
-    watch_satiation: float
-    watch_satisfaction: float
-    watch_constant: float
-
-    @classmethod
-    def of(cls, config: SimulatorConfig, highlight_share: float) -> Slopes:
-        """Those of ``config``; highlights are not logged, so they count with their share."""
-        c = config
-        return cls(
-            click_taste=c.click_affinity * _TASTE_IN_AFFINITY,
-            click_quality=c.click_affinity * _QUALITY_IN_AFFINITY,
-            click_sensationalism=c.click_sensationalism,
-            click_attachment=c.click_attachment,
-            click_satiation=-c.click_satiation,
-            click_fatigue=-c.click_fatigue,
-            click_satisfaction=c.click_satisfaction,
-            click_constant=c.click_highlight * highlight_share,
-            watch_taste=c.watch_affinity * _TASTE_IN_AFFINITY,
-            watch_quality=c.watch_quality + c.watch_affinity * _QUALITY_IN_AFFINITY,
-            watch_sensationalism=c.watch_sensationalism,
-            watch_attachment=c.watch_attachment,
-            watch_satiation=-c.watch_satiation,
-            watch_satisfaction=c.watch_satisfaction,
-            watch_constant=c.watch_highlight * highlight_share,
-        )
+    satisfaction: float
+    fatigue: float
 
 
 @dataclass
@@ -126,8 +91,7 @@ def _sweep(  # type: ignore[no-untyped-def]
     censored,
     pair,
     state,
-    slopes,
-    biases,
+    parameters,
     taste,
     appeal,
     by_taste,
@@ -136,11 +100,15 @@ def _sweep(  # type: ignore[no-untyped-def]
 ):
     """One pass over the impressions: gradients and curvatures of the log-likelihood.
 
+    The intercepts and the noise are those of ``parameters``, as is the share of highlights.
     ``by_taste`` (V, K, 2) and ``by_pair`` (P, 2) receive (gradient, curvature); ``by_streamer``
     (S, 4) those of a shift of the click's log-odds and of the log watch time. Returns the sums
     for the two intercepts, the number of clicks and the sum of squared standardised residuals.
     """
-    click_bias, watch_bias, std = biases
+    p = parameters[0]
+    std = p.watch_noise_std
+    click_taste = p.click_affinity * AFFINITY_SCALE
+    watch_taste = p.watch_affinity * AFFINITY_SCALE
     by_taste[:] = 0.0
     by_streamer[:] = 0.0
     by_pair[:] = 0.0
@@ -148,40 +116,30 @@ def _sweep(  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
         row = x[i]
         v, k, j = row.viewer, row.category, row.streamer
-        rho, satiation = state.attachment[i], state.satiation[i]
-        satisfaction = state.satisfaction[i]
-        odds = (
-            click_bias
-            + slopes.click_constant
-            + slopes.click_taste * taste[v, k]
-            + slopes.click_quality * appeal[j, 0]
-            + slopes.click_sensationalism * appeal[j, 1]
-            + slopes.click_attachment * rho
-            + slopes.click_satiation * satiation
-            + slopes.click_fatigue * state.fatigue[i]
-            + slopes.click_satisfaction * satisfaction
+        quality, sensationalism = appeal[j, 0], appeal[j, 1]
+        a = Appeal(
+            (taste[v, k] + QUALITY_WEIGHT * quality) * AFFINITY_SCALE,
+            state.attachment[i],
+            p.highlight_share,
+            quality,
+            sensationalism,
+            state.satiation[i],
+            False,
+            math.inf,
         )
-        probability = 1.0 / (1.0 + math.exp(-odds))
+        mood = _Mood(state.satisfaction[i], state.fatigue[i])
+        probability = click_probability(a, mood, p)
         g = (1.0 if row.click else 0.0) - probability if passed_over else 0.0
         h = probability * (1.0 - probability) if passed_over else 0.0
         click_g += g
         click_h += h
-        taste_g, taste_h = slopes.click_taste * g, slopes.click_taste**2 * h
-        pair_g, pair_h = slopes.click_attachment * g, slopes.click_attachment**2 * h
+        taste_g, taste_h = click_taste * g, click_taste**2 * h
+        pair_g, pair_h = p.click_attachment * g, p.click_attachment**2 * h
         by_streamer[j, 0] += g
         by_streamer[j, 1] += h
         if row.click:
-            mean = (
-                watch_bias
-                + slopes.watch_constant
-                + slopes.watch_taste * taste[v, k]
-                + slopes.watch_quality * appeal[j, 0]
-                + slopes.watch_sensationalism * appeal[j, 1]
-                + slopes.watch_attachment * rho
-                + slopes.watch_satiation * satiation
-                + slopes.watch_satisfaction * satisfaction
-            )
-            z = (math.log(max(float(row.watch_s), SHORTEST_S)) - mean) / std
+            log_watch = math.log(max(float(row.watch_s), SHORTEST_S))
+            z = (log_watch - watch_log_mean(a, mood, p)) / std
             if censored[i]:
                 hazard = _hazard(z)
                 g, h = hazard / std, hazard * (hazard - z) / std**2
@@ -192,10 +150,10 @@ def _sweep(  # type: ignore[no-untyped-def]
             clicks += 1.0
             watch_g += g
             watch_h += h
-            taste_g += slopes.watch_taste * g
-            taste_h += slopes.watch_taste**2 * h
-            pair_g += slopes.watch_attachment * g
-            pair_h += slopes.watch_attachment**2 * h
+            taste_g += watch_taste * g
+            taste_h += watch_taste**2 * h
+            pair_g += p.watch_attachment * g
+            pair_h += p.watch_attachment**2 * h
             by_streamer[j, 2] += g
             by_streamer[j, 3] += h
         by_taste[v, k, 0] += taste_g
@@ -233,7 +191,9 @@ def estimate_latents(
     key = impressions["viewer"].astype(np.int64) * num_streamers + impressions["streamer"]
     keys, pair = np.unique(key, return_inverse=True)
     censored = impressions["click"] & (impressions["watch_s"] >= watch_limit_s - 0.002)
-    slopes = Slopes.of(config, highlight_share)
+    parameters = config_record(config)
+    p = parameters[0]
+    p["highlight_share"] = highlight_share  # none is logged: all have the mean
     world = WorldConfig()
     prior = np.diag([world.quality_std**-2, world.sensationalism_std**-2])
 
@@ -245,19 +205,22 @@ def estimate_latents(
     by_pair = np.zeros((len(keys), 2))
     rate = impressions["click"].mean()
     passed_over = rate < 1.0  # else the log has clicks only, and says nothing of their odds
-    odds = math.log(rate / (1 - rate)) if passed_over else config.click_bias
-    biases = (odds, 1.4, 2.6)  # a log-normal of published watch times
-    click_load = np.array([slopes.click_quality, slopes.click_sensationalism])
-    watch_load = np.array([slopes.watch_quality, slopes.watch_sensationalism])
+    if passed_over:
+        p["click_bias"] = math.log(rate / (1 - rate))
+    p["watch_bias"], p["watch_noise_std"] = 1.4, 2.6  # a log-normal of published watch times
+    part = QUALITY_WEIGHT * AFFINITY_SCALE  # of quality in affinity
+    click_load = np.array([config.click_affinity * part, config.click_sensationalism])
+    watch_quality = config.watch_quality + config.watch_affinity * part
+    watch_load = np.array([watch_quality, config.watch_sensationalism])
     rows = kernel_array(impressions)
     met = np.bincount(pair)
     # A unit of attachment is worth about this many of affinity, to clicks as to watch times.
     scale = config.click_attachment / config.click_affinity
-    pair_std = world.pair_affinity_std * _TASTE_IN_AFFINITY
+    pair_std = world.pair_affinity_std * AFFINITY_SCALE
 
     def sweep() -> tuple[float, ...]:
         return _sweep(
-            *(rows, passed_over, censored, pair, state, slopes, biases),
+            *(rows, passed_over, censored, pair, state, parameters),
             *(taste, appeal, by_taste, by_streamer, by_pair),
         )
 
@@ -265,22 +228,19 @@ def estimate_latents(
         state = replay(impressions, pair, attachment, appeal[:, 1], num_categories, config)
         for _ in range(steps):
             click_g, click_h, watch_g, watch_h, squares, clicks = sweep()
-            biases = (
-                biases[0] + (click_g / click_h if passed_over else 0.0),
-                biases[1] + watch_g / watch_h,
-                max(biases[2] * math.sqrt(squares / clicks), _LEAST_STD),
-            )
+            if passed_over:
+                p["click_bias"] += click_g / click_h
+            p["watch_bias"] += watch_g / watch_h
+            std = p["watch_noise_std"] * math.sqrt(squares / clicks)
+            p["watch_noise_std"] = max(std, _LEAST_STD)
             # Tastes: standard normal a priori, mean 0 over those who were asked.
             sweep()
             taste += (by_taste[..., 0] - taste) / (by_taste[..., 1] + 1.0)
             asked = by_taste[..., 1] > 0
             mean = taste[asked].mean()
             taste[asked] -= mean
-            biases = (
-                biases[0] + slopes.click_taste * mean,
-                biases[1] + slopes.watch_taste * mean,
-                biases[2],
-            )
+            for name in ("click", "watch"):
+                p[f"{name}_bias"] += p[f"{name}_affinity"] * AFFINITY_SCALE * mean
             # Streamers: quality and sensationalism from their effects on clicks and watch times.
             sweep()
             gradient = np.outer(by_streamer[:, 0], click_load)
@@ -296,7 +256,9 @@ def estimate_latents(
     # What is left over of a pair's appeal, in units of affinity.
     precision = by_pair[:, 1] / scale**2 + pair_std**-2
     return Latents(
-        *biases,
+        click_bias=float(p["click_bias"]),
+        watch_bias=float(p["watch_bias"]),
+        watch_noise_std=float(p["watch_noise_std"]),
         taste=taste,
         quality=appeal[:, 0],
         sensationalism=appeal[:, 1],

@@ -15,8 +15,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig
-from livestream_env.simulator.state import kernel_array
-from livestream_env.simulator.viewer import pass_time, satiate, update_mood
+from livestream_env.simulator.state import config_record, kernel_array
+from livestream_env.simulator.viewer import grown, pass_time, satiate, update_mood
 from livestream_env.world import DAY_S, viewer_dtype
 
 VISIT_GAP_S = 1800.0  # a visit ends with half an hour of inactivity (assumed, as is usual)
@@ -41,44 +41,17 @@ class Replay(NamedTuple):
 
 
 class _View(NamedTuple):
-    """The part of a response that moods depend on."""
+    """The part of a response that moods and attachment depend on."""
 
     click: bool
     watch_s: float
+    follow: bool
 
 
 class _AverageViewer(NamedTuple):
     """Stands for the world."""
 
     viewers: Any
-
-
-class Constants(NamedTuple):
-    """The parameters that the replay needs, named as in :class:`SimulatorConfig`."""
-
-    browse_s: float
-    satiation_gain: float
-    satiation_decay_s: float
-    attachment_gain: float
-    attachment_scale_s: float
-    attachment_half_life_days: float
-    follow_attachment: float
-    satisfaction_memory: float
-    satisfaction_view: float
-    satisfaction_long_view_s: float
-    short_view_s: float
-    satisfaction_harm: float
-    satisfaction_decay_days: float
-    fatigue_memory: float
-    fatigue_gain: float
-    fatigue_relief: float
-    use_satiation: bool = True
-    use_satisfaction: bool = True
-
-    @classmethod
-    def of(cls, config: SimulatorConfig) -> Constants:
-        """Those of ``config``."""
-        return cls(*(getattr(config, name) for name in cls._fields if hasattr(config, name)))
 
 
 def replay(
@@ -120,15 +93,25 @@ def replay(
         sensationalism,
         kernel_array(mood),
         _AverageViewer(kernel_array(average)),
-        Constants.of(config),
+        config_record(config),
         out,
     )
     return out
 
 
 @njit(nogil=True)
-def _replay(impressions, first, pair, attachment, sensationalism, mood, w, p, out):  # type: ignore[no-untyped-def]
-    s = mood[0]
+def _replay(  # type: ignore[no-untyped-def]
+    impressions,
+    first,
+    pair,
+    attachment,
+    sensationalism,
+    mood,
+    w,
+    parameters,
+    out,
+):
+    s, p = mood[0], parameters[0]
     seen_s = np.full(attachment.shape[0], -1.0)
     viewer = -1
     begin_s = 0.0
@@ -158,12 +141,10 @@ def _replay(impressions, first, pair, attachment, sensationalism, mood, w, p, ou
         out.satisfaction[i] = s.satisfaction
 
         watch_s = float(x.watch_s)
+        view = _View(x.click, watch_s, x.follow)
         pass_time(s, p, p.browse_s + watch_s)
         if x.click:
-            share = -math.expm1(-watch_s / p.attachment_scale_s)
-            attachment[at] += p.attachment_gain * (1.0 - attachment[at]) * share
-            if x.follow:
-                attachment[at] = max(attachment[at], p.follow_attachment)
+            attachment[at] = grown(attachment[at], p, view)
             satiate(s, w, p, x.category, watch_s)
-        update_mood(s, p, _View(x.click, watch_s), float(sensationalism[x.streamer]))
+        update_mood(s, p, view, float(sensationalism[x.streamer]))
         ready_s = x.start_s + p.browse_s + watch_s

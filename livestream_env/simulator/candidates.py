@@ -24,7 +24,7 @@ from livestream_env.simulator.state import SPARE_DRAWS
 
 _ROUNDS = 4  # of draws, each for the slots that the one before left empty
 _MARGIN_S = 1.0  # a candidate lasts at least this long beyond the browsing
-_QUALITY, _AFFINITY = np.float32(0.5), np.float32(1.0 / 1.2)
+QUALITY_WEIGHT, AFFINITY_SCALE = 0.5, 1.0 / 1.2  # scaled to a variance of about 1
 _ZERO = np.float32(0.0)
 _S32, _MASK_32 = np.uint64(32), np.uint64(0xFFFFFFFF)
 
@@ -80,7 +80,8 @@ def _affinity(v, j):
         b += v.embedding[i + 1] * j.embedding[i + 1]
         c += v.embedding[i + 2] * j.embedding[i + 2]
         d += v.embedding[i + 3] * j.embedding[i + 3]
-    return (v.taste[j.category] + _QUALITY * j.quality + ((a + c) + (b + d))) * _AFFINITY
+    total = v.taste[j.category] + np.float32(QUALITY_WEIGHT) * j.quality + ((a + c) + (b + d))
+    return total * np.float32(AFFINITY_SCALE)
 
 
 @inlined

@@ -163,6 +163,20 @@ def kernel_array(array: NDArray[Any]) -> NDArray[Any]:
     return array.view(np.recarray) if PLAIN_PYTHON and array.dtype.names else array
 
 
+def config_record(config: SimulatorConfig, **switches: bool) -> NDArray[Any]:
+    """The parameters that do not depend on a world, as an array of one record; the others are 0.
+
+    Mechanisms are on unless switched off, as by ``satiation=False``.
+    """
+    record = np.zeros(1, _PARAMETER_DTYPE)
+    for name in SimulatorConfig.names():
+        record[name] = getattr(config, name)
+    record["log_gap_s"] = config.log_gap_s
+    for name in _SWITCHES:
+        record[f"use_{name}"] = switches.get(name, True)
+    return kernel_array(record)
+
+
 def parameter_record(
     world: World,
     config: SimulatorConfig,
@@ -174,12 +188,7 @@ def parameter_record(
     observe_full: bool,
 ) -> NDArray[Any]:
     """All scalars that the kernel needs, as an array of one record."""
-    record = np.zeros(1, _PARAMETER_DTYPE)
-    for name in SimulatorConfig.names():
-        record[name] = getattr(config, name)
-    record["log_gap_s"] = config.log_gap_s
-    for name in _SWITCHES:
-        record[f"use_{name}"] = switches[name]
+    record = config_record(config, **switches)
     days = HORIZONS[horizon] if isinstance(horizon, str) else horizon
     record["one_visit"] = horizon == "visit"
     record["horizon_s"] = np.inf if horizon == "visit" else days * DAY_S
@@ -193,4 +202,4 @@ def parameter_record(
     shares = np.cumsum([config.retrieval_attached_share, config.retrieval_category_share])
     record["attached_quota"], record["category_quota"] = np.round(shares * num_candidates)
     record["observe_full"] = observe_full
-    return kernel_array(record)
+    return record

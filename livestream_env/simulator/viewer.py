@@ -77,8 +77,16 @@ def remember(s, w, streamer):
 
 
 @inlined
+def grown(attachment, p, response):
+    """Attachment after the watch of a click: after a long one, a tenth closer to 1."""
+    share = -math.expm1(-response.watch_s / p.attachment_scale_s)
+    new = attachment + p.attachment_gain * (1.0 - attachment) * share
+    return max(new, p.follow_attachment) if response.follow else new
+
+
+@inlined
 def grow_attachment(s, w, p, slot, streamer, response):
-    """Log a click, and let attachment grow by the watch: a long one, a tenth of the way to 1."""
+    """Log a click, and let attachment grow by the watch."""
     i = s.known[slot]
     if i < 0:
         i = remember(s, w, streamer)
@@ -86,10 +94,7 @@ def grow_attachment(s, w, p, slot, streamer, response):
     if response.follow:
         s.attached_followed[i] = 1
     if p.use_attachment:
-        old = np.float64(s.attachment[i])
-        share = -math.expm1(-response.watch_s / p.attachment_scale_s)
-        new = old + p.attachment_gain * (1.0 - old) * share
-        s.attachment[i] = max(new, p.follow_attachment) if response.follow else new
+        s.attachment[i] = grown(np.float64(s.attachment[i]), p, response)
 
 
 @inlined

@@ -12,7 +12,6 @@ from livestream_env import SimulatorConfig, World, WorldConfig
 from livestream_env.calibration import IMPRESSION_DTYPE, simulate_world_impressions
 from livestream_env.calibration.latents import (
     Latents,
-    Slopes,
     _draw_attachments,
     _hazard,
     _sweep,
@@ -20,10 +19,9 @@ from livestream_env.calibration.latents import (
     estimate_latents,
 )
 from livestream_env.calibration.replay import Replay
-from livestream_env.simulator.state import kernel_array
+from livestream_env.simulator.state import config_record, kernel_array
 
 CONFIG = SimulatorConfig()
-SLOPES = Slopes.of(CONFIG, 0.3)
 
 
 @pytest.mark.parametrize("z", [-30.0, -5.0, -0.5, 0.0, 2.0, 8.0, 24.9, 25.1, 40.0])
@@ -90,14 +88,17 @@ def swept(passed_over=True):
     x, s = table(), state()
     s = s._replace(attachment=(s.attachment + POINT["pair"][PAIR]).astype(np.float32))
     # A shift of both of a streamer's effects is the same as one of quality and sensationalism.
-    load = np.array([[SLOPES.click_quality, SLOPES.click_sensationalism],
-                     [SLOPES.watch_quality, SLOPES.watch_sensationalism]])  # fmt: skip
+    load = np.array([
+        [CONFIG.click_affinity * 0.5 / 1.2, CONFIG.click_sensationalism],
+        [CONFIG.watch_quality + CONFIG.watch_affinity * 0.5 / 1.2, CONFIG.watch_sensationalism],
+    ])  # fmt: skip
     appeal = np.linalg.solve(load, POINT["streamer"].T).T.copy()
     out = {"taste": np.empty((2, 2, 2)), "streamer": np.empty((3, 4)), "pair": np.empty((4, 2))}
-    biases = tuple(POINT["biases"].tolist())
+    p = config_record(CONFIG)
+    p["click_bias"], p["watch_bias"], p["watch_noise_std"] = POINT["biases"]
+    p["highlight_share"] = 0.3
     sums = _sweep(
-        kernel_array(x), passed_over, CENSORED, PAIR, s, SLOPES, biases, POINT["taste"], appeal,
-        *out.values(),
+        kernel_array(x), passed_over, CENSORED, PAIR, s, p, POINT["taste"], appeal, *out.values(),
     )  # fmt: skip
     return sums, out
 
