@@ -46,7 +46,7 @@ class Settings:
     """
 
     env_id: str = "LiveStreamRec-v0"
-    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict, hash=False)
     timesteps: int = 100_000
     eval_episodes: int = 2000
     curve_points: int = 10

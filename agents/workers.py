@@ -6,24 +6,24 @@ other; each has one thread, and its CPU clock is its own.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
 import time
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import cast
 
 from tqdm import tqdm
 
-from .comparison import Run, Settings, play
-from .policy import agent_spec
+from .jobs import Job, longest_first
 
 REPORT_EVERY_S = 0.5
+# One thread per process: small matrices, and several processes at once.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -33,50 +33,57 @@ def default_workers() -> int:
 
 
 def play_all(
-    runs: Sequence[Run], settings: Settings, folder: Path, workers: int = 1, quiet: bool = False
-) -> dict[Run, str]:
-    """Play the runs that have no result in ``folder`` yet.
+    jobs: Sequence[Job],
+    workers: int = 1,
+    quiet: bool = False,
+    time_limit_s: float = math.inf,
+    on_finish: Callable[[Job], object] = lambda job: None,
+) -> dict[Job, str]:
+    """Play those that have no result yet, the long ones first.
 
     Args:
-        runs: What to play.
-        settings: Common to all.
-        folder: Of the comparison.
+        jobs: What to play.
         workers: Processes at a time.
         quiet: No progress bar and no messages.
+        time_limit_s: Seconds after which none is begun; those under way are finished.
+        on_finish: Called with each job as its result comes.
 
     Returns:
-        The runs that failed, with the reason.
+        Those that failed, with the reason.
     """
-    missing = [run for run in runs if not run.result_path(folder).exists()]
-    # The long ones first, so that no processor idles at the end.
-    pending = deque(sorted(missing, key=lambda run: not agent_spec(run.agent).learns))
-    active: dict[Connection, tuple[Run, BaseProcess]] = {}
-    failed: dict[Run, str] = {}
-    progress = _Progress(missing, len(runs) - len(missing), settings.timesteps, quiet)
+    pending = deque(longest_first(jobs))
+    active: dict[Connection, tuple[Job, BaseProcess]] = {}
+    failed: dict[Job, str] = {}
+    progress = Progress(jobs, pending, quiet)
+    no_more_after = time.monotonic() + time_limit_s
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")  # read by the children's libraries as they load
     try:
-        while pending or active:
-            while pending and len(active) < workers:
-                run = pending.popleft()
-                connection, process = _start(run, settings, folder)
-                active[connection] = (run, process)
+        while True:
+            while pending and len(active) < workers and time.monotonic() < no_more_after:
+                job = pending.popleft()
+                connection, process = _start(job)
+                active[connection] = (job, process)
+            if not active:
+                break
             for ready in wait(list(active)):
                 connection = cast(Connection, ready)
-                run, process = active[connection]
+                job, process = active[connection]
                 try:
                     message = connection.recv()
                 except EOFError:
                     del active[connection]
                     process.join()
                     if process.exitcode != 0:
-                        failed.setdefault(run, f"its process ended with code {process.exitcode}")
-                    progress.finish(run, failed.get(run))
+                        failed.setdefault(job, f"its process ended with code {process.exitcode}")
+                    progress.finish(job, failed.get(job))
+                    if job not in failed:
+                        on_finish(job)
                 else:
                     if isinstance(message, int):
-                        progress.update(run, message)
+                        progress.update(job, message)
                     else:
-                        failed[run] = message
+                        failed[job] = message
     finally:
         for _, process in active.values():
             process.terminate()
@@ -85,16 +92,16 @@ def play_all(
     return failed
 
 
-def _start(run: Run, settings: Settings, folder: Path) -> tuple[Connection, BaseProcess]:
+def _start(job: Job) -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(sender, run, settings, folder), daemon=True)
+    process = context.Process(target=_work, args=(sender, job), daemon=True)
     process.start()
     sender.close()  # ours; the child's closes when it ends, however it ends
     return receiver, process
 
 
-def _work(sender: Connection, run: Run, settings: Settings, folder: Path) -> None:
+def _work(sender: Connection, job: Job) -> None:
     """The life of a process: play, save, report."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
     last = 0.0
@@ -107,45 +114,51 @@ def _work(sender: Connection, run: Run, settings: Settings, folder: Path) -> Non
             last = now
 
     try:
-        play(run, settings, folder, report)
+        job.play(report)
     except Exception:
         sender.send(traceback.format_exc())
         raise SystemExit(1) from None
 
 
-class _Progress:
-    """One bar for all runs: the training steps of the learners."""
+class Progress:
+    """One bar for all jobs: the training steps of the learners.
 
-    def __init__(self, runs: Sequence[Run], done: int, timesteps: int, quiet: bool) -> None:
-        learning = [run for run in runs if agent_spec(run.agent).learns]
-        self.timesteps = timesteps
-        self.steps = dict.fromkeys(learning, 0)
-        self.finished, self.total = done, done + len(runs)
+    Args:
+        jobs: All of them.
+        missing: Those without a result.
+        quiet: No bar and no messages.
+    """
+
+    def __init__(self, jobs: Sequence[Job], missing: Sequence[Job], quiet: bool) -> None:
+        self.steps = dict.fromkeys(missing, 0)
+        self.finished, self.total = len(jobs) - len(missing), len(jobs)
         self.quiet = quiet
         # No bar in a log file (disable=None: if it is not a terminal); the messages remain.
         self.bar = tqdm(
-            total=len(learning) * timesteps,
+            total=sum(job.training_steps for job in missing),
             unit=" steps",
             unit_scale=True,
             disable=True if quiet else None,
-            desc=f"run {done}/{self.total}",
+            desc=f"run {self.finished}/{self.total}",
         )
-        if done and not quiet:
-            tqdm.write(f"{done} of {self.total} runs were finished before")
+        if self.finished and not quiet:
+            tqdm.write(f"{self.finished} of {self.total} runs were finished before")
 
-    def update(self, run: Run, timesteps: int) -> None:
-        if run in self.steps:
-            timesteps = min(timesteps, self.timesteps)
-            self.bar.update(timesteps - self.steps[run])
-            self.steps[run] = timesteps
+    def update(self, job: Job, timesteps: int) -> None:
+        """The job has trained for that many steps."""
+        timesteps = min(timesteps, job.training_steps)
+        self.bar.update(timesteps - self.steps[job])
+        self.steps[job] = timesteps
 
-    def finish(self, run: Run, failure: str | None) -> None:
+    def finish(self, job: Job, failure: str | None) -> None:
+        """The job has ended, well or with a traceback."""
         self.finished += 1
-        self.update(run, self.timesteps)
+        self.update(job, job.training_steps)
         self.bar.set_description(f"run {self.finished}/{self.total}")
         if not self.quiet:
             outcome = "done" if failure is None else "FAILED: " + failure.strip().splitlines()[-1]
-            tqdm.write(f"[{self.finished}/{self.total}] {run.agent}, seed {run.seed}: {outcome}")
+            tqdm.write(f"[{self.finished}/{self.total}] {job}: {outcome}")
 
     def close(self) -> None:
+        """Leave the bar."""
         self.bar.close()

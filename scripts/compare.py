@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agents.comparison import Settings, open_folder, plan
+from agents.jobs import Job
 from agents.policy import AGENTS
 from agents.reporting import write_report
 from agents.workers import default_workers, play_all
@@ -98,7 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     arguments = {**vars(args), "out": str(args.out)}
     try:
-        failed = play_all(runs, settings, args.out, args.workers)
+        jobs = [Job(run, settings, args.out) for run in runs]
+        failed = {job.run: why for job, why in play_all(jobs, args.workers).items()}
     except KeyboardInterrupt:
         print(f"\ninterrupted; --resume goes on with what is missing in {args.out}")
         return 130
