@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-Steps = Callable[[int], None]  # plays that many steps
+Steps = Callable[[int], object]  # plays that many steps
 WORST = 0.75  # of the ratio kept in the reference: what is below it has fallen
 
 
@@ -61,6 +61,16 @@ def pin_to_one_core() -> None:
     """Keep this process on the last of the cores that it may use, where the system can."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def each(do: Callable[[int], object]) -> Steps:
+    """Steps of which the ``i``-th in a row is ``do(i)``."""
+
+    def play(steps: int) -> None:
+        for i in range(steps):
+            do(i)
+
+    return play
 
 
 def seconds(steps: Steps, count: int) -> float:

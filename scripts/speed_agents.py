@@ -1,14 +1,8 @@
-"""The lines of the DQN: against Stable-Baselines3's, and against its own arithmetic.
-
-Every line compares two ways of doing the same work in one process, on one core, in rounds that
-take turns; times are CPU times, and the ratio is the median over the rounds, so that neither the
-machine nor its other users matter much. A ratio above 1 means faster than the reference.
-"""
+"""The lines of the DQN: against Stable-Baselines3's, and against its own arithmetic."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 from agents.dqn import DQN
 from agents.dqn_config import DQNConfig
 from agents.replay import ReplayBuffer
-from scripts.measuring import Result
+from scripts.measuring import Line, Result, Steps, each, measure
 
 ENV_ID = "LiveStreamRec-v0"
 # Hidden sizes, batch size, environment steps per update; ratio that must be reached, and the goal.
@@ -33,34 +27,6 @@ CASES = (
 )
 CANDIDATE_LIMITS = (0.5, 0.71)  # at most 2 and 1.4 times the products
 _STARTS = 1_000  # environment steps before the first update
-
-
-def compare(
-    name: str,
-    against: str,
-    ours: Callable[[], object],
-    reference: Callable[[], object],
-    units: int,
-    rounds: int,
-    must: float | None = None,
-    goal: float | None = None,
-) -> Result:
-    """Time two callables in turns; each does that many units of work."""
-    times = np.array([[_time_us(ours), _time_us(reference)] for _ in range(rounds)]) / units
-    ours_us, reference_us = np.median(times, axis=0).tolist()
-    ratio = float(np.median(times[:, 1] / times[:, 0]))
-    return Result(name, against, ours_us, reference_us, ratio, must, goal)
-
-
-def _time_us(work: Callable[[], object]) -> float:
-    start = time.process_time()
-    work()
-    return (time.process_time() - start) * 1e6
-
-
-def _repeat(function: Callable[[], object], times: int) -> None:
-    for _ in range(times):
-        function()
 
 
 class PlainEnv(gym.Env):
@@ -180,25 +146,28 @@ def full_loop(
     config = plain_config(sizes, batch_size, train_interval)
     ours = DQN(PlainVectorEnv(config.num_envs) if plain else ENV_ID, config)
     theirs = sb3_model(PlainEnv() if plain else gym.make(ENV_ID), config)
-    steps = 400 if train_interval == 1 else 1_000
-    learners = [partial(agent.learn, reset_num_timesteps=False) for agent in (ours, theirs)]
-    for learn in learners:
-        learn(_STARTS + 200)
+
+    def make() -> tuple[Steps, Steps]:
+        learn = partial(ours.learn, reset_num_timesteps=False)
+        reference = partial(theirs.learn, reset_num_timesteps=False)
+        for steps in (learn, reference):
+            steps(_STARTS + 200)
+        return learn, reference
+
     where = "128 floats" if plain else ENV_ID
-    line = compare(
-        f"full loop, {where}, {'-'.join(map(str, sizes))}, batch {batch_size}, "
+    line = Line(
+        name=f"full loop, {where}, {'-'.join(map(str, sizes))}, batch {batch_size}, "
         f"an update per {train_interval}",
-        "SB3's DQN",
-        partial(learners[0], steps),
-        partial(learners[1], steps),
-        steps,
-        rounds,
-        must,
-        goal,
+        against="SB3's DQN",
+        must=must,
+        goal=goal,
+        steps=400 if train_interval == 1 else 1_000,
+        make=make,
     )
+    (result,) = measure([line], rounds)
     if abs(ours.learner.num_updates - theirs._n_updates) > 1:
         raise RuntimeError("the two did not make the same number of updates")
-    return line
+    return result
 
 
 def _trained(steps: int = 20_000, **settings: Any) -> DQN:
@@ -207,19 +176,19 @@ def _trained(steps: int = 20_000, **settings: Any) -> DQN:
     return DQN(ENV_ID, DQNConfig.preset("default", **settings)).learn(steps)
 
 
-def _products(shapes: Sequence[tuple[int, int, int]]) -> Callable[[], None]:
+def _products(shapes: Sequence[tuple[int, int, int]]) -> Steps:
     """Matrix products ``(m, k) @ (k, n)``, nothing else."""
     factors = [(torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)) for m, k, n in shapes]
 
-    def multiply() -> None:
+    def multiply(_: int) -> None:
         with torch.inference_mode():
             for left, right, result in factors:
                 torch.mm(left, right, out=result)
 
-    return multiply
+    return each(multiply)
 
 
-def candidate_network(rounds: int) -> Iterator[Result]:
+def candidate_network(rounds: int) -> list[Result]:
     """Update and act of the default agent, against the matrix products in them."""
     agent = _trained()
     layout, learner, replay = agent.layout, agent.learner, agent.replay
@@ -237,75 +206,80 @@ def candidate_network(rounds: int) -> Iterator[Result]:
     backward += [(width, b, width), (b, width, width), (width, b, shared)]
     # Double Q-learning: θ scores all slots of s', then one of them by θ⁻, one of s by θ.
     update = _products([*forward(b, slots), *forward(b, 1), *forward(b, 1), *backward])
-    batch = replay.sample(b, rng)
-    rate = agent.config.learning_rate
-    n = 100
-    yield compare(
-        "update of the candidate network",
-        "its products alone",
-        partial(_repeat, lambda: learner.update(batch, rate), n),
-        partial(_repeat, update, n),
-        n,
-        rounds,
-        *CANDIDATE_LIMITS,
-    )
+    batch, rate = replay.sample(b, rng), agent.config.learning_rate
     observation = agent._observation
-    yield compare(
-        "Q-values of 128 viewers, candidate network",
-        "its products alone",
-        partial(_repeat, lambda: learner.q_values(observation), n),
-        partial(_repeat, _products(forward(len(observation), slots)), n),
-        n,
-        rounds,
-        *CANDIDATE_LIMITS,
-    )
+    act = _products(forward(len(observation), slots))
+
+    def line(name: str, ours: Steps, products: Steps) -> Line:
+        against = "its products alone"
+        return Line(name, against, *CANDIDATE_LIMITS, steps=100, make=lambda: (ours, products))
+
+    lines = [
+        line(
+            "update of the candidate network",
+            each(lambda _: learner.update(batch, rate)),
+            update,
+        ),
+        line(
+            "Q-values of 128 viewers, candidate network",
+            each(lambda _: learner.q_values(observation)),
+            act,
+        ),
+    ]
+    return measure(lines, rounds)
 
 
-def variants(rounds: int) -> Iterator[Result]:
+def variants(rounds: int) -> list[Result]:
     """What a switch costs: sample and update of the default agent, without and with it."""
     uniform = _trained()
-    for name in ("prioritized", "dueling"):
+
+    def line(name: str, must: float | None) -> Line:
         other = _trained(**{name: True})
-        yield compare(
-            f"sample and update, {name}",
-            f"without {name}",
-            partial(_repeat, other._update, 100),
-            partial(_repeat, uniform._update, 100),
-            100,
-            rounds,
-            must=0.87 if name == "prioritized" else None,  # at most 15 % more
+        return Line(
+            name=f"sample and update, {name}",
+            against=f"without {name}",
+            must=must,
+            goal=None,
+            steps=100,
+            make=lambda: (each(lambda _: other._update()), each(lambda _: uniform._update())),
         )
 
+    lines = [line("prioritized", 0.87), line("dueling", None)]  # 0.87: at most 15 % more
+    return measure(lines, rounds)
 
-def replay_memory(rounds: int) -> Result:
+
+def replay_memory(rounds: int) -> list[Result]:
     """Adding a transition: 128 viewers at a time to ours, one at a time to SB3's memory."""
     from stable_baselines3.common.buffers import ReplayBuffer as SB3Buffer
 
     env = gym.make(ENV_ID)
     assert isinstance(env.observation_space, gym.spaces.Box)
     (size,) = env.observation_space.shape
-    envs, ones, calls = np.arange(128), np.ones(128), 100
+    envs, ones, steps = np.arange(128), np.ones(128), 100
     observation = np.random.default_rng(0).random((128, size), dtype=np.float32)
     # Small, so that all of it has been written to before: new memory costs the first writer.
-    ours = ReplayBuffer(calls * len(envs), len(envs), size)
-    theirs = SB3Buffer(calls * len(envs), env.observation_space, env.action_space, "cpu")
+    ours = ReplayBuffer(steps * len(envs), len(envs), size)
+    theirs = SB3Buffer(steps * len(envs), env.observation_space, env.action_space, "cpu")
     one = (observation[:1], observation[1:2])
+    ours.begin(envs, observation)
 
-    def add_ours() -> None:
-        for _ in range(calls):
-            ours.append(envs, envs % 10, ones, ones, observation)
+    def add_ours(_: int) -> None:
+        ours.append(envs, envs % 10, ones, ones, observation)
 
-    def add_theirs() -> None:
-        for _ in range(calls * len(envs)):
+    def add_theirs(_: int) -> None:
+        for _ in range(len(envs)):
             theirs.add(*one, np.array([3]), ones[:1], np.array([False]), [{}])
 
-    ours.begin(envs, observation)
-    add_ours()
-    add_theirs()
-    units = calls * len(envs)
-    return compare(
-        "adding a transition", "SB3's replay memory", add_ours, add_theirs, units, rounds
+    line = Line(
+        name="adding a transition",
+        against="SB3's replay memory",
+        must=None,
+        goal=None,
+        steps=steps,
+        make=lambda: (each(add_ours), each(add_theirs)),
+        items=len(envs),
     )
+    return measure([line], rounds)
 
 
 def results(rounds: int) -> Iterator[Result]:
@@ -316,4 +290,4 @@ def results(rounds: int) -> Iterator[Result]:
             yield full_loop(*case, plain=plain, rounds=rounds)
     yield from candidate_network(3 * rounds)
     yield from variants(3 * rounds)
-    yield replay_memory(rounds)
+    yield from replay_memory(rounds)

@@ -24,7 +24,7 @@ from livestream_env.simulator.compiling import entry_point
 from livestream_env.simulator.response import appeal, respond
 from livestream_env.simulator.rng import mix
 
-from .measuring import Line, Result, Steps, measure, seconds
+from .measuring import Line, Result, Steps, each, measure, seconds
 
 ENV_ID, REFERENCE = "LiveStreamRec-v0", "CartPole-v1"
 _ACTIONS = 256  # drawn beforehand, and played again and again
@@ -166,13 +166,6 @@ def profile(num_envs: int, rounds: int) -> dict[str, float]:
     observations = simulation.empty_observation()
     states = simulation.get_state()
     world = simulation.kernel_arguments
-
-    def each(do: Callable[[int], Any]) -> Steps:
-        def play(steps: int) -> None:
-            for i in range(steps):
-                do(i)
-
-        return play
 
     parts = {
         "candidates": each(lambda i: _candidates(simulation.slots, *world, i)),
