@@ -25,8 +25,10 @@ from optuna.trial import TrialState
 
 from livestream_env.files import atomic_path
 
+from .dqn_config import DQNConfig
 from .evaluation import evaluate
 from .policy import agent_spec, learn
+from .sb3_dqn import matched_settings
 
 # Comparisons train with seeds from 2,000,000 and evaluate from 1,000,003.
 TRAINING_SEED = 500_000
@@ -68,6 +70,8 @@ _COMMON: dict[str, BaseDistribution] = {
     "width": _choice(64, 128, 256),
     "gamma": _choice(0.95, 0.98, 0.99, 0.995),
 }
+_PRESET = DQNConfig.preset("default")
+_MATCHED = matched_settings(_PRESET)
 _SB3_DQN_DEFAULTS: dict[str, Any] = {
     "learning_rate": 1e-4,
     "learning_rate_schedule": "constant",
@@ -90,15 +94,15 @@ _SB3_DQN: dict[str, BaseDistribution] = {
 SPACES: dict[str, Space] = {
     "dqn": Space(
         {
-            "learning_rate": 5e-4,
-            "learning_rate_schedule": "linear",
-            "width": 64,
-            "gamma": 0.99,
-            "n_step": 3,
-            "batch_size": 256,
-            "train_interval": 16,
-            "target_interval": 500,
-            "epsilon_fraction": 0.2,
+            "width": _PRESET.hidden_sizes[0],
+            "learning_rate": _PRESET.learning_rate,
+            "learning_rate_schedule": _PRESET.learning_rate_schedule,
+            "gamma": _PRESET.gamma,
+            "n_step": _PRESET.n_step,
+            "batch_size": _PRESET.batch_size,
+            "train_interval": _PRESET.train_interval,
+            "target_interval": _PRESET.target_interval,
+            "epsilon_fraction": _PRESET.epsilon_fraction,
         },
         {
             **_COMMON,
@@ -113,15 +117,15 @@ SPACES: dict[str, Space] = {
     "sb3-dqn": Space(_SB3_DQN_DEFAULTS, _SB3_DQN),
     "sb3-dqn-candidate": Space(
         {
-            "learning_rate": 5e-4,
-            "learning_rate_schedule": "linear",
-            "width": 64,
-            "gamma": 0.99,
-            "n_steps": 3,
-            "batch_size": 256,
-            "train_freq": 16,
-            "target_update_interval": 8_000,
-            "exploration_fraction": 0.2,
+            "width": _PRESET.hidden_sizes[0],
+            "learning_rate": _MATCHED["learning_rate"],
+            "learning_rate_schedule": _MATCHED["learning_rate_schedule"],
+            "gamma": _MATCHED["gamma"],
+            "n_steps": _MATCHED["n_steps"],
+            "batch_size": _MATCHED["batch_size"],
+            "train_freq": _MATCHED["train_freq"],
+            "target_update_interval": _MATCHED["target_update_interval"],
+            "exploration_fraction": _MATCHED["exploration_fraction"],
         },
         {
             **_COMMON,
