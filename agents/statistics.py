@@ -175,6 +175,26 @@ def interval(value: float, samples: np.ndarray, confidence: float = 0.95) -> Est
     return Estimate(float(value), float(low), float(high))
 
 
+def seed_interval(
+    scores: np.ndarray, resamples: int = 2000, seed: int = 0, confidence: float = 0.95
+) -> np.ndarray:
+    """Pointwise interval of the interquartile mean over seeds, of a learning curve say.
+
+    Args:
+        scores: ``(seeds, points)``. Of two or three seeds the bounds are the extremes.
+        resamples: Bootstrap samples.
+        seed: Seed of the resampling, which draws whole rows.
+        confidence: Of each interval.
+
+    Returns:
+        ``(2, points)``: lower and upper bounds.
+    """
+    chosen = np.random.default_rng(seed).integers(len(scores), size=(resamples, len(scores)))
+    tail = (1 - confidence) / 2
+    samples = iqm(np.asarray(scores)[chosen], axis=1)
+    return np.asarray(np.quantile(samples, [tail, 1 - tail], axis=0))
+
+
 class Comparison:
     """Estimates for a set of agents that played the same viewer-days.
 
