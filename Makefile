@@ -16,7 +16,7 @@ export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv compare sample-log speed test test-slow lint format clean
+.PHONY: help venv compare benchmark sample-log speed test test-slow lint format clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -34,6 +34,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 compare: $(STAMP)  ## Train and compare the agents, write results/compare
 	$(BIN)/python -m scripts.compare $(ARGS)
+
+benchmark: $(STAMP)  ## Play the benchmark or go on with it, write results/benchmark
+	$(BIN)/python -m scripts.benchmark $(ARGS)
 
 sample-log: $(STAMP)  ## Simulate data/sample_log anew
 	$(BIN)/python -m scripts.simulate_logs --viewers 200 --days 7 --seed 0 \
