@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -17,18 +16,14 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from .dqn_config import DQNConfig
-from .dqn_files import DQNFiles
+from .dqn_state import DQNState
 from .networks import ColumnLayout
-from .q_learner import MaskFunction, QLearner
-from .replay import ReplayBuffer
+from .q_learner import MaskFunction
 from .training_log import EpisodeStatistics, TrainingLog
-from .vector import EpisodeStream, VectorStep, env_layout, make_training_env, space_sizes
-
-# One stream of random numbers per purpose: predicting between two updates then changes neither.
-_STREAMS = ("env", "explore", "replay", "predict")
+from .vector import VectorStep, env_layout, make_training_env, space_sizes
 
 
-class DQN(DQNFiles):
+class DQN(DQNState):
     """Deep Q-learning on many environments at once.
 
     Args:
@@ -74,54 +69,6 @@ class DQN(DQNFiles):
         columns = None if layout is None else ColumnLayout.of(layout)
         self._build(config, *space_sizes(vector_env), columns, mask_fn)
         self.set_env(vector_env)
-
-    def _build(
-        self,
-        config: DQNConfig,
-        observation_size: int,
-        num_actions: int,
-        layout: ColumnLayout | None,
-        mask_fn: MaskFunction | None,
-    ) -> None:
-        """Everything but the environment."""
-        if config.seed is None:
-            config = dataclasses.replace(config, seed=secrets.randbits(32))
-        self.config = config
-        self.observation_size = observation_size
-        self.num_actions = num_actions
-        self.layout = layout
-        *streams, weights = np.random.SeedSequence(config.seed).spawn(len(_STREAMS) + 1)
-        self._rng = dict(zip(_STREAMS, map(np.random.default_rng, streams), strict=True))
-        weights_seed = int(weights.generate_state(1)[0])
-        self.learner = QLearner(
-            config, observation_size, num_actions, layout, mask_fn, weights_seed
-        )
-        self.env: VectorEnv | None = None
-        self.replay: ReplayBuffer | None = None
-        self.num_timesteps = 0
-        self._horizon = 0  # num_timesteps at the end of this training
-        self._observation: np.ndarray | None = None  # (N, D), None before the first reset
-
-    def set_env(self, env: VectorEnv) -> None:
-        """Train on another environment from now on, in new episodes.
-
-        The replay memory is kept if ``env`` steps as many environments as the one before.
-
-        Raises:
-            ValueError: If its spaces or its layout are not those the agent was made for.
-        """
-        mine, sizes = (self.observation_size, self.num_actions), space_sizes(env)
-        if sizes != mine:
-            raise ValueError(f"env must have (observation size, actions) = {mine}, got {sizes}")
-        layout = env_layout(env)
-        if self.layout is not None and layout is not None:
-            if ColumnLayout.of(layout).to_json() != self.layout.to_json():
-                raise ValueError("env must have the layout that the agent was made for")
-        self.env = env
-        self._stream = EpisodeStream(env)
-        self._observation = None
-        if self.replay is not None and self.replay.num_envs != env.num_envs:
-            self.replay = None
 
     def learn(
         self,
@@ -188,19 +135,6 @@ class DQN(DQNFiles):
         observation = self._stream.reset(seed=int(self._rng["env"].integers(2**31)))
         self.replay.begin(np.arange(self.env.num_envs), observation)
         return observation
-
-    def _make_replay(self) -> ReplayBuffer:
-        assert self.env is not None
-        config = self.config
-        alpha = config.priority_alpha if config.prioritized else None
-        return ReplayBuffer(
-            config.replay_size,
-            self.env.num_envs,
-            self.observation_size,
-            config.n_step,
-            alpha,
-            self.learner.device,
-        )
 
     def _act(self, observation: Any, epsilon: float, rng: np.random.Generator) -> np.ndarray:
         """ε-greedy valid actions, int64 ``(B,)``, one coin per observation of ``(B, D)``."""

@@ -1,9 +1,13 @@
-"""The DQN's files: a model to predict with, and a checkpoint to go on training from."""
+"""What a DQN agent consists of, and its files.
+
+There are two kinds of files: a model to predict with, and a checkpoint to go on training from.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import secrets
 from typing import Any, Self
 
 import numpy as np
@@ -23,25 +27,14 @@ from .networks import ColumnLayout
 from .q_learner import MaskFunction, QLearner
 from .replay import ReplayBuffer
 from .training_log import EpisodeStatistics
-from .vector import EpisodeStream
+from .vector import EpisodeStream, env_layout, space_sizes
+
+# One stream of random numbers per purpose: predicting between two updates then changes neither.
+_STREAMS = ("env", "explore", "replay", "predict")
 
 
-class DQNFiles:
-    """Saving and loading, the part of :class:`agents.dqn.DQN` that the algorithm does not need."""
-
-    config: DQNConfig
-    observation_size: int
-    num_actions: int
-    layout: ColumnLayout | None
-    learner: QLearner
-    env: VectorEnv | None
-    replay: ReplayBuffer | None
-    num_timesteps: int
-    _horizon: int
-    _observation: np.ndarray | None
-    _stream: EpisodeStream
-    _episodes: EpisodeStatistics
-    _rng: dict[str, np.random.Generator]
+class DQNState:
+    """Building, saving and loading: :class:`agents.dqn.DQN` but for the algorithm."""
 
     def _build(
         self,
@@ -51,14 +44,59 @@ class DQNFiles:
         layout: ColumnLayout | None,
         mask_fn: MaskFunction | None,
     ) -> None:
-        raise NotImplementedError
-
-    def _make_replay(self) -> ReplayBuffer:
-        raise NotImplementedError
+        """Everything but the environment."""
+        if config.seed is None:
+            config = dataclasses.replace(config, seed=secrets.randbits(32))
+        self.config = config
+        self.observation_size = observation_size
+        self.num_actions = num_actions
+        self.layout = layout
+        *streams, weights = np.random.SeedSequence(config.seed).spawn(len(_STREAMS) + 1)
+        self._rng = dict(zip(_STREAMS, map(np.random.default_rng, streams), strict=True))
+        weights_seed = int(weights.generate_state(1)[0])
+        self.learner = QLearner(
+            config, observation_size, num_actions, layout, mask_fn, weights_seed
+        )
+        self.env: VectorEnv | None = None
+        self.replay: ReplayBuffer | None = None
+        self.num_timesteps = 0
+        self._horizon = 0  # num_timesteps at the end of this training
+        self._observation: np.ndarray | None = None  # (N, D), None before the first reset
 
     def set_env(self, env: VectorEnv) -> None:
-        """Train on another environment from now on."""
-        raise NotImplementedError
+        """Train on another environment from now on, in new episodes.
+
+        The replay memory is kept if ``env`` steps as many environments as the one before.
+
+        Raises:
+            ValueError: If its spaces or its layout are not those the agent was made for.
+        """
+        mine, sizes = (self.observation_size, self.num_actions), space_sizes(env)
+        if sizes != mine:
+            raise ValueError(f"env must have (observation size, actions) = {mine}, got {sizes}")
+        layout = env_layout(env)
+        if self.layout is not None and layout is not None:
+            if ColumnLayout.of(layout).to_json() != self.layout.to_json():
+                raise ValueError("env must have the layout that the agent was made for")
+        self.env = env
+        self._stream = EpisodeStream(env)
+        self._episodes = EpisodeStatistics(env.num_envs)
+        self._observation = None
+        if self.replay is not None and self.replay.num_envs != env.num_envs:
+            self.replay = None
+
+    def _make_replay(self) -> ReplayBuffer:
+        assert self.env is not None
+        config = self.config
+        alpha = config.priority_alpha if config.prioritized else None
+        return ReplayBuffer(
+            config.replay_size,
+            self.env.num_envs,
+            self.observation_size,
+            config.n_step,
+            alpha,
+            self.learner.device,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what predicting needs (weights, settings, layout) to one safetensors file."""
@@ -158,7 +196,6 @@ class DQNFiles:
             env.unwrapped.set_state(array_from_bytes(arrays["env/state"]))  # type: ignore[attr-defined]
             agent._observation = arrays["env/observation"]
             agent._stream.ended = arrays["env/ended"]
-            agent._episodes = EpisodeStatistics(env.num_envs)
             agent._episodes.load_state_dict(without_prefix("episodes", arrays))
         return agent
 
