@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
+from gymnasium.vector import VectorEnv
 
 import livestream_env  # noqa: F401  (registers the environments)
 
@@ -77,7 +79,7 @@ def _outcome(reward: np.ndarray, info: Mapping[str, Any], done: np.ndarray) -> d
 
 def evaluate(
     policy: Policy,
-    env_id: str = "LiveStreamRec-v0",
+    env_id: str | gym.Env | VectorEnv = "LiveStreamRec-v0",
     env_kwargs: Mapping[str, Any] | None = None,
     episodes: int = 1000,
     seed: int = EVALUATION_SEED,
@@ -88,7 +90,7 @@ def evaluate(
 
     Args:
         policy: Acts with ``deterministic=True``.
-        env_id: A registered environment of the family.
+        env_id: A registered environment of the family, or one made from it, which is made anew.
         env_kwargs: Its arguments.
         episodes: Viewer-days to play.
         seed: Seed of the viewer-days. A shorter evaluation plays the first of a longer one's.

@@ -97,6 +97,8 @@ AGENTS: dict[str, AgentSpec] = {
         AgentSpec("max-ctr", "agents.baselines:MaxCTRPolicy"),
         AgentSpec("logging", "agents.baselines:LoggingPolicy"),
         AgentSpec("linucb", "agents.baselines:LinUCB", learns=True),
+        AgentSpec("greedy", "agents.observable_rules:GreedyPolicy"),
+        AgentSpec("farsighted", "agents.observable_rules:FarsightedPolicy"),
         AgentSpec("greedy-oracle", "agents.oracles:GreedyOracle"),
         AgentSpec("farsighted-oracle", "agents.oracles:FarsightedOracle"),
         AgentSpec("dqn", "agents.dqn:DQN", learns=True, kwargs={"config": "default"}),
