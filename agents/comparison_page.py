@@ -114,7 +114,7 @@ def _replay(folder: Path, results: Mapping[Run, Result], settings: Settings) -> 
     text = (
         f"Viewer-day {day} of the evaluation under {names}: of the first {len(rewards[0])} the one "
         "whose rewards are closest to the agents' means. The same viewer and the same chance, but "
-        "after the first different choice she leaves at other moments and is offered other rooms."
+        "after the first different choice other rooms are offered, at other moments."
     )
     if agent_spec(shown[0][0].agent).learns:
         text += f" `{shown[0][0].agent}` is its training seed {shown[0][0].seed}."

@@ -67,17 +67,14 @@ def replay(recordings: Mapping[str, Mapping[str, Any]]) -> str:
     plays = [{"agent": agent, **recording} for agent, recording in recordings.items()]
     # In a script element only "<" can end or change the text.
     data = json.dumps(plays, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    viewer = html.escape("; ".join(plays[0]["viewer"]))
-    tastes = html.escape(
-        ", ".join(f"{k}: {taste:+.1f}" for k, taste in enumerate(plays[0]["tastes"]))
-    )
+    tastes = ", ".join(f"{k}: {taste:+.1f}" for k, taste in enumerate(plays[0]["tastes"]))
+    about = f"{'; '.join(plays[0]['viewer'])}; tastes by category, in standard deviations: {tastes}"
     return (
-        f"<p>The same viewer for all: {viewer}. Her tastes by category, in standard deviations: "
-        f"{tastes}.</p>\n"
+        f"<p>{html.escape(about).replace(': -', ': −').capitalize()}.</p>\n"
         "<p>▶ marks what was shown. The gauges are what the agent saw, the middle at 0; ★ is a "
-        "streamer whom she follows, <em>watched</em> how long she ever watched one (min:s). In "
-        "italics what no agent but an oracle sees: the probability of a click and the expected "
-        "reward of the impression.</p>\n"
+        "followed streamer, <em>watched</em> the time ever spent with one (min:s). In grey what "
+        "only an oracle sees: the probability of a click and the expected reward of the "
+        "impression.</p>\n"
         f'<div class="replay"><script type="application/json">{data}</script>'
         "<noscript>The replay needs JavaScript, which is in this file.</noscript></div>"
     )

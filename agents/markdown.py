@@ -63,7 +63,7 @@ def _blocks(lines: Sequence[str]) -> Iterator[list[str]]:
             block = []
         if fenced or line.strip():
             block.append(line)
-        if (fenced and line.startswith("```")) or line.startswith("#"):
+        if line.startswith("```" if fenced else "#"):
             yield block
             block = []
     if block:

@@ -22,7 +22,7 @@ from .comparison_page import comparison_figures, comparison_page
 from .html_report import write_html
 from .plots import save_png
 from .statistics import Comparison
-from .summary import summary, summary_sections
+from .summary import environment, summary, summary_sections
 from .tables import curves_table, load_results, per_agent, scores_table
 
 PACKAGES = ("livestream-env", "gymnasium", "numpy", "numba", "scipy", "torch", "stable-baselines3")
@@ -77,7 +77,7 @@ def write_report(
         save_png(figures["curves"], folder / "curves.png")
         save_png(figures["scores"], folder / "scores.png")
     page = comparison_page(folder, results, settings, sections, figures)
-    subtitle = f"{settings.env_id}, finished {record['finished']}"
+    subtitle = f"{environment(settings)}, finished {record['finished']}"
     write_html(folder / "report.html", "Comparison", page, subtitle)
     return text
 

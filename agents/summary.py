@@ -16,10 +16,15 @@ from .tables import curve_areas, per_agent
 LOW, HIGH = "random", "greedy-oracle"  # what normalised scores call 0 and 1
 
 
+def environment(settings: Settings) -> str:
+    """The environment's id and arguments."""
+    arguments = f" {json.dumps(settings.env_kwargs)}" if settings.env_kwargs else ""
+    return settings.env_id + arguments
+
+
 def summary(settings: Settings, sections: Mapping[str, str]) -> str:
     """One document of the ``sections`` by title."""
-    env = settings.env_id + (f" {json.dumps(settings.env_kwargs)}" if settings.env_kwargs else "")
-    parts = [f"# Comparison\n\nEnvironment: `{env}`\n"]
+    parts = [f"# Comparison\n\nEnvironment: `{environment(settings)}`\n"]
     parts += [f"## {title}\n\n{text}\n" for title, text in sections.items()]
     return "\n".join(parts)
 

@@ -38,33 +38,31 @@ function outcome(one) {
   return parts.join(", ") + "  (" + signed(one.reward) + ")";
 }
 
-// A chart of one quantity over the day, for each play a line; returns a function that marks how
-// far each has got.
-function chart(parent, plays, label, value, stepped) {
-  const width = 560, height = 190, left = 40, right = 8, top = 10, bottom = 22;
+// A chart of one quantity, for each play a line, by the clock or by impression; returns a function
+// that marks how far each has got.
+function chart(parent, plays, label, value, byClock) {
+  const width = 560, height = 200, left = 40, right = 12, top = 10, bottom = 22;
+  const place = (one, i) => (byClock ? one.time_s : i + 1);
   const all = plays.flatMap((play) => play.impressions);
-  const from = Math.min(...all.map((one) => one.time_s));
-  const to = Math.max(...all.map((one) => one.time_s), from + 60);
+  const places = plays.flatMap((play) => play.impressions.map(place));
+  const from = Math.min(...places), to = Math.max(...places, from + 1);
   const low = Math.min(0, ...all.map(value)), high = Math.max(...all.map(value), low + 1e-6);
-  const x = (s) => left + ((s - from) / (to - from)) * (width - left - right);
+  const x = (at) => left + ((at - from) / (to - from)) * (width - left - right);
   const y = (v) => height - bottom - ((v - low) / (high - low)) * (height - top - bottom);
   const figure = element("figure", "", undefined, parent);
   element("figcaption", "", label, figure);
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img" }, figure);
   drawn("title", {}, svg).textContent = label;
   for (let i = 0; i <= 4; i++) {
-    const v = low + ((high - low) * i) / 4, s = from + ((to - from) * i) / 4;
+    const v = low + ((high - low) * i) / 4, at = from + ((to - from) * i) / 4;
     drawn("line", { x1: left, x2: width - right, y1: y(v), y2: y(v), class: "tick" }, svg);
     const number = drawn("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, svg);
-    number.textContent = (high - low < 4 ? v.toFixed(1) : v.toFixed(0)).replace("-", "−");
-    const anchor = i === 0 ? "start" : i === 4 ? "end" : "middle";
-    drawn("text", { x: x(s), y: height - 5, "text-anchor": anchor }, svg).textContent = clock(s);
+    number.textContent = v.toFixed(high - low < 4 ? 2 : 0).replace("-", "−");
+    const below = drawn("text", { x: x(at), y: height - 5, "text-anchor": i ? (i < 4 ? "middle" : "end") : "start" }, svg);
+    below.textContent = byClock ? clock(at) : Math.round(at);
   }
-  drawn("line", { x1: left, x2: width - right, y1: height - bottom, y2: height - bottom, class: "axis" }, svg);
-  const path = (impressions) => impressions.map((one, i) => {
-    const step = stepped && i ? `H${x(one.time_s).toFixed(1)}V` : `${i ? "L" : "M"}${x(one.time_s).toFixed(1)} `;
-    return step + y(value(one)).toFixed(1);
-  }).join("");
+  const path = (impressions) => impressions.map((one, i) =>
+    `${i ? "L" : "M"}${x(place(one, i)).toFixed(1)} ${y(value(one)).toFixed(1)}`).join("");
   const lines = plays.map((play, p) => {
     const side = p ? "second" : "first";
     drawn("path", { d: path(play.impressions), class: side + " later" }, svg);
@@ -73,22 +71,23 @@ function chart(parent, plays, label, value, stepped) {
   return (reached) => plays.forEach((play, p) => {
     const [line, dot] = lines[p], one = play.impressions[reached[p]];
     line.setAttribute("d", path(play.impressions.slice(0, reached[p] + 1)));
-    dot.setAttribute("cx", x(one.time_s));
+    dot.setAttribute("cx", x(place(one, reached[p])));
     dot.setAttribute("cy", y(value(one)));
   });
 }
 
+// Heading, what it means, and what a cell says: text, or a number in [-1, 1] for a gauge.
 const COLUMNS = [
-  ["slot", (c, n) => String(n)],
-  ["streamer", (c) => String(c.streamer) + (c.followed ? " ★" : "")],
-  ["category", (c) => String(c.category)],
-  ["affinity", (c) => c.affinity],
-  ["cover", (c) => c.cover_appeal],
-  ["viewers", (c) => c.viewers],
-  ["buzz", (c) => c.engagement],
-  ["watched", (c) => (c.known_s === null ? "" : minutes(c.known_s))],
-  ["P(click)", (c) => c.click_probability.toFixed(2)],
-  ["E[reward]", (c) => c.expected_reward.toFixed(2)],
+  ["", "slot", (c, n) => String(n)],
+  ["streamer", "id of the streamer; ★ followed", (c) => String(c.streamer) + (c.followed ? " ★" : "")],
+  ["cat.", "category", (c) => String(c.category)],
+  ["affinity", "estimate of the viewer's affinity", (c) => c.affinity],
+  ["cover", "sensationalism of the cover", (c) => c.cover_appeal],
+  ["viewers", "popularity of the room", (c) => c.viewers],
+  ["buzz", "recent engagement", (c) => c.engagement],
+  ["watched", "time ever watched with the streamer, min:s", (c) => (c.known_s === null ? "" : minutes(c.known_s))],
+  ["P(click)", "hidden: probability of a click", (c) => c.click_probability.toFixed(2)],
+  ["E[r]", "hidden: expected reward of the impression", (c) => c.expected_reward.toFixed(2)],
 ];
 const HIDDEN = 8; // columns from here on the agent does not see
 
@@ -109,7 +108,12 @@ function panel(parent, play, side) {
   const happened = element("p", "outcome", "", box);
   const table = element("table", "", undefined, box);
   const head = element("tr", "", undefined, element("thead", "", undefined, table));
-  COLUMNS.forEach(([name], k) => element("th", k < HIDDEN ? "" : "hidden", name, head).scope = "col");
+  COLUMNS.forEach(([name, meaning], k) => {
+    const cell = element("th", k < HIDDEN ? "" : "hidden", name, head);
+    cell.scope = "col";
+    cell.title = meaning;
+    if (!name) cell.setAttribute("aria-label", meaning);
+  });
   const body = element("tbody", "", undefined, table);
   const state = element("p", "moment hidden", "", box);
   return (i) => {
@@ -125,7 +129,7 @@ function panel(parent, play, side) {
         element("td", "", "empty", row).colSpan = COLUMNS.length - 1;
         return;
       }
-      COLUMNS.forEach(([name, value], k) => {
+      COLUMNS.forEach(([, , value], k) => {
         const cell = element("td", k < HIDDEN ? "" : "hidden", undefined, row), v = value(card, n);
         if (typeof v === "number") gauge(v, cell);
         else cell.textContent = k === 0 && n === one.shown ? "▶ " + v : v;
@@ -154,17 +158,12 @@ function replay(root) {
   const controls = element("div", "controls", undefined, root);
   const charts = element("div", "charts", undefined, root);
   const panels = element("div", "plays", undefined, root);
-  const marks = [
-    chart(charts, plays, "Running total of the reward", (one) => one.total, true),
-    chart(charts, plays, "Satisfaction, hidden from the agents", (one) => one.satisfaction, false),
-  ];
   const views = plays.map((play, p) => panel(panels, play, p ? "second" : "first"));
-  let places = stops(plays, false);
+  let marks, places;
 
   const slider = document.createElement("input");
   slider.type = "range";
   slider.min = 0;
-  slider.value = 0;
   slider.setAttribute("aria-label", "impression");
   const button = (text, label, to) => {
     const node = element("button", "", text, controls);
@@ -182,15 +181,23 @@ function replay(root) {
   align.setAttribute("aria-label", "go forward by");
   element("option", "", "by impression", align).value = "impression";
   element("option", "", "by the clock", align).value = "clock";
-  align.addEventListener("change", () => {
-    places = stops(plays, align.value === "clock");
-    slider.value = 0;
-    show();
-  });
+  align.addEventListener("change", start);
   slider.addEventListener("input", show);
 
-  function show() {
+  function start() {
+    const byClock = align.value === "clock";
+    charts.replaceChildren();
+    marks = [
+      chart(charts, plays, "Running total of the reward", (one) => one.total, byClock),
+      chart(charts, plays, "Satisfaction, hidden from the agents", (one) => one.satisfaction, byClock),
+    ];
+    places = stops(plays, byClock);
     slider.max = places.length - 1;
+    slider.value = 0;
+    show();
+  }
+
+  function show() {
     const reached = places[Number(slider.value)];
     marks.forEach((mark) => mark(reached));
     views.forEach((view, p) => view(reached[p]));
@@ -198,7 +205,7 @@ function replay(root) {
     said.textContent = text.join(" · ");
     slider.setAttribute("aria-valuetext", said.textContent);
   }
-  show();
+  start();
 }
 
 document.querySelectorAll(".replay").forEach(replay);

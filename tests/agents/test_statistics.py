@@ -11,6 +11,7 @@ from agents.statistics import (
     iqm,
     performance_profile,
     probability_of_improvement,
+    seed_interval,
 )
 
 
@@ -160,3 +161,12 @@ def test_agrees_with_rliable():
         np.stack([RUNS, OTHER_RUNS], axis=1), np.arange(1.0, 6.0), resamples=20_000
     )
     assert np.allclose(profile, RLIABLE_PROFILE)
+
+
+def test_interval_of_curves_over_seeds():
+    two = np.array([[1.0, 5, 2], [3, 4, 2]])
+    assert np.allclose(seed_interval(two), [[1, 4, 2], [3, 5, 2]])
+    many = np.random.default_rng(0).normal(size=(20, 1))
+    low, high = seed_interval(many)[:, 0]
+    estimate = Comparison({"a": many}).score("a")
+    assert (low, high) == pytest.approx(estimate[1:], abs=0.05)
