@@ -18,6 +18,7 @@ from typing import Any
 from .comparison import Run, Settings, plan
 from .dqn_config import DQNConfig
 from .jobs import Job
+from .policy import AGENTS
 
 V0, SESSION, WEEK = "LiveStreamRec-v0", "LiveStreamRecSession-v0", "LiveStreamRecWeek-v0"
 MECHANISMS = ("satiation", "satisfaction", "attachment", "highlights", "availability")
@@ -38,7 +39,7 @@ LADDER = {
     "greedy-oracle": 1,
     "farsighted-oracle": 1,
 }
-PLANNER = {"planner": 1}  # in suites of its own: it is slow
+PLANNER = {"planner": 1} if "planner" in AGENTS else {}  # in suites of its own: it is slow
 AGENTS_V0 = {
     "dqn": 10,
     "sb3-dqn": 10,
@@ -82,13 +83,21 @@ class Suite:
         settings: Common to its runs.
         seeds: For each agent how many training seeds (one run for those that do not learn).
         ladder: Suite with the ``random`` and ``greedy-oracle`` that normalise its scores: itself,
-            or one with the same episodes.
+            or one with the same episodes. Suites with the same ladder are compared with each other.
+        note: What tells its agents from those of the same name in suites with the same ladder;
+            ``{timesteps}`` stands for the steps of its training.
     """
 
     name: str
     settings: Settings
     seeds: Mapping[str, int]
     ladder: str
+    note: str = ""
+
+    def label(self, agent: str) -> str:
+        """The agent's name among suites with the same ladder."""
+        note = self.note.format(timesteps=f"{self.settings.timesteps:,}")
+        return f"{agent}, {note}" if note else agent
 
     @property
     def runs(self) -> list[Run]:
@@ -121,8 +130,9 @@ def _suites() -> Iterator[Suite]:
     yield Suite("v0-agents", day, AGENTS_V0, ladder)
     yield Suite("v0-ablations", day, ablations(), ladder)
     full = dataclasses.replace(day, env_kwargs={"observe": "full"})
-    yield Suite("v0-full-observation", full, {"dqn": 5}, ladder)
-    yield Suite("v0-long", dataclasses.replace(day, timesteps=LONG_TIMESTEPS), LONG, ladder)
+    yield Suite("v0-full-observation", full, {"dqn": 5}, ladder, "full observation")
+    long = dataclasses.replace(day, timesteps=LONG_TIMESTEPS)
+    yield Suite("v0-long", long, LONG, ladder, "{timesteps} steps")
     ladder = "session-ladder"
     session = dataclasses.replace(day, env_id=SESSION)
     yield Suite(ladder, session, LADDER, ladder)
@@ -131,7 +141,8 @@ def _suites() -> Iterator[Suite]:
     yield Suite(ladder, week, LADDER, ladder)
     yield Suite("week-planner", week, PLANNER, ladder)
     yield Suite("week-agents", week, {"dqn": 5, "sb3-dqn": 5}, ladder)
-    yield Suite("week-long", dataclasses.replace(week, timesteps=LONG_TIMESTEPS), LONG, ladder)
+    long = dataclasses.replace(week, timesteps=LONG_TIMESTEPS)
+    yield Suite("week-long", long, LONG, ladder, "{timesteps} steps")
     for mechanism in MECHANISMS:
         name = f"v0-no-{mechanism}"
         without = dataclasses.replace(day, env_kwargs={mechanism: False})

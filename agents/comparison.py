@@ -231,7 +231,7 @@ def open_folder(folder: Path, settings: Settings, resume: bool, overwrite: bool 
     stored = folder / SETTINGS_FILE
     finished = sorted(folder.glob(f"runs/*/{RESULT_FILE}"))
     mine = json.loads(json.dumps(asdict(settings)))
-    if resume and stored.exists():
+    if resume and finished and stored.exists():
         theirs = json.loads(stored.read_text(encoding="utf-8"))
         changed = [
             f"{name} was {theirs.get(name)!r} and is now {value!r}"

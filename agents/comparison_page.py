@@ -87,26 +87,39 @@ def comparison_page(
             sections.append(Section("Learning", body))
     if results:
         after = [section.title for section in sections].index("How it was measured")
-        sections.insert(after, Section("One viewer-day, twice", _replay(folder, results, settings)))
+        sections.insert(
+            after, Section("One viewer-day, twice", viewer_day_twice(folder, results, settings))
+        )
     return sections
 
 
-def _replay(folder: Path, results: Mapping[Run, Result], settings: Settings) -> str:
-    """The same viewer-day under an agent of the comparison and under the greedy oracle."""
+def viewer_day_twice(folder: Path, results: Mapping[Run, Result], settings: Settings) -> str:
+    """The same viewer-day under an agent of the comparison and under the greedy oracle, HTML.
+
+    Args:
+        folder: Of the comparison, for the trained models.
+        results: Of the finished runs, at least one. The agent is the first of the challengers, or
+            else of the others, that need not be trained anew to be played.
+        settings: Of all runs.
+    """
     runs = {run.agent: run for run in reversed(list(results))}  # the first seed of each
     first = [name for name in challengers(list(runs)) if name != HIGH]
     agents = list(dict.fromkeys([*first, *(name for name in runs if name != HIGH)]))
     oracle = runs.get(HIGH, Run(HIGH, 0))
+    shown: dict[Run, Policy] = {}
     try:
-        policies = ((runs[agent], load_agent(runs[agent], settings, folder)) for agent in agents)
-        shown = [(run, policy) for run, policy in policies if policy is not None][:1]
-        shown += [(oracle, agent_spec(HIGH).make(settings.make_env(), oracle.env_seed))]
-        rewards = [results[run].episodes["reward"][:SLOTS] for run, _ in shown if run in results]
+        for agent in agents:
+            policy = load_agent(runs[agent], settings, folder)
+            if policy is not None:
+                shown[runs[agent]] = policy
+                break
+        shown[oracle] = agent_spec(HIGH).make(settings.make_env(), oracle.env_seed)
+        rewards = [results[run].episodes["reward"][:SLOTS] for run in shown if run in results]
         day = typical_day(rewards)
         seed = settings.eval_seed + day
         recordings = {
             run.agent: record(policy, settings.env_id, settings.env_kwargs, seed)
-            for run, policy in shown
+            for run, policy in shown.items()
         }
     except Exception as error:  # whatever a user's class raises: the page does without it
         return markdown(f"There is no replay: `{type(error).__name__}: {error}`")
@@ -116,8 +129,9 @@ def _replay(folder: Path, results: Mapping[Run, Result], settings: Settings) -> 
         "whose rewards are closest to the agents' means. The same viewer and the same chance, but "
         "after the first different choice other rooms are offered, at other moments."
     )
-    if agent_spec(shown[0][0].agent).learns:
-        text += f" `{shown[0][0].agent}` is its training seed {shown[0][0].seed}."
+    for run in shown:
+        if agent_spec(run.agent).learns:
+            text += f" `{run.agent}` is its training seed {run.seed}."
     return markdown(text) + "\n" + replay(recordings)
 
 

@@ -82,6 +82,17 @@ def write_report(
     return text
 
 
+def package_versions() -> dict[str, str]:
+    """Of Python and the packages that decide the numbers, as far as they are installed."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
 def run_record(
     results: Mapping[Run, Result],
     settings: Settings,
@@ -90,12 +101,6 @@ def run_record(
     wall_clock_s: float,
 ) -> dict[str, Any]:
     """What is needed to repeat the comparison, and how long it took; JSON values."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_clock_s": round(wall_clock_s, 1),
@@ -105,7 +110,7 @@ def run_record(
             "evaluation": settings.eval_seed,
             "training": {str(run.seed): run.env_seed for run in results},
         },
-        "versions": versions,
+        "versions": package_versions(),
         "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
         "runs": [
             {"agent": run.agent, "seed": run.seed}

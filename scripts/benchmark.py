@@ -19,10 +19,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agents.benchmark import Suite, selected, suites
+from agents.benchmark_report import write_benchmark
+from agents.benchmark_results import ScoresFile
 from agents.comparison import open_folder
 from agents.jobs import Job
 from agents.workers import default_workers, play_all
 from scripts.arguments import described_parser, positive_int
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs" / "benchmark.md"
+REFERENCE_SCORES = ROOT / "data" / "reference_scores.csv"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -55,6 +61,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, help="default: results/benchmark, or results/benchmark-quick"
     )
+    parser.add_argument(
+        "--report-only", action="store_true", help="play nothing, write what the finished runs give"
+    )
+    parser.add_argument(
+        "--docs",
+        action="store_true",
+        help=f"also fill {DOCS.relative_to(ROOT)} and write {REFERENCE_SCORES.relative_to(ROOT)}",
+    )
     return parser
 
 
@@ -80,24 +94,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
     args = parser.parse_args(argv)
     folder = args.out or Path("results") / ("benchmark-quick" if args.quick else "benchmark")
+    whole = suites(args.quick)
     try:
-        plan = selected(suites(args.quick), args.only)
-        jobs = [job for suite in plan for job in suite.jobs(folder)]
+        plan = selected(whole, args.only)
         for suite in plan:
             open_folder(folder / suite.name, suite.settings, resume=True)
     except ValueError as error:
         parser.error(str(error))
-    jobs = [job for job in jobs if args.max_seeds is None or job.run.seed < args.max_seeds]
-    print_plan(plan, jobs, folder, args.workers)
-    compile_simulator(plan)
-    try:
-        failed = play_all(jobs, args.workers, time_limit_s=60 * args.time_limit)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on with what is missing")
-        return 130
-    left = sum(not job.finished for job in jobs) - len(failed)
-    print(f"{len(jobs) - left - len(failed)} runs finished, {len(failed)} failed, {left} left, "
-          f"after {(time.perf_counter() - start) / 60:.0f} min; in {folder}")  # fmt: skip
+    failed: dict[Job, str] = {}
+    scores = ScoresFile(folder, whole)
+    if not args.report_only:
+        jobs = [job for suite in plan for job in suite.jobs(folder)]
+        jobs = [job for job in jobs if args.max_seeds is None or job.run.seed < args.max_seeds]
+        print_plan(plan, jobs, folder, args.workers)
+        compile_simulator(plan)
+
+        def on_finish(job: Job) -> None:
+            scores.add(next(suite for suite in plan if job.folder == folder / suite.name), job.run)
+            scores.write(folder / REFERENCE_SCORES.name)
+
+        try:
+            failed = play_all(jobs, args.workers, False, 60 * args.time_limit, on_finish)
+        except KeyboardInterrupt:
+            print("\ninterrupted; the same command goes on with what is missing")
+            return 130
+        left = sum(not job.finished for job in jobs) - len(failed)
+        print(f"{len(jobs) - left - len(failed)} runs finished, {len(failed)} failed, {left} left, "
+              f"after {(time.perf_counter() - start) / 60:.0f} min")  # fmt: skip
+    command = "python -m scripts.benchmark" + (" --quick" if args.quick else "")
+    scores.write(folder / REFERENCE_SCORES.name)
+    write_benchmark(folder, whole, command, DOCS if args.docs else None)
+    if args.docs:
+        scores.write(REFERENCE_SCORES)
+    print(f"written to {folder}")
     for job, reason in failed.items():
         print(f"\n{job}, failed:\n{reason}", file=sys.stderr)
     return 1 if failed else 0
