@@ -22,6 +22,9 @@ from livestream_env.world import (
     viewer_dtype,
 )
 
+# Viewers begin with attachments to streamers they know that are uniform between these.
+WEAKEST_ATTACHMENT, STRONGEST_ATTACHMENT = 0.3, 1.0
+
 
 @functools.lru_cache(maxsize=4)
 def synthetic_world(config: WorldConfig, seed: int) -> World:
@@ -63,6 +66,27 @@ def _draw_streamers(config: WorldConfig, rng: np.random.Generator) -> NDArray[An
     return streamers
 
 
+def viewer_activity(
+    place: NDArray[np.floating[Any]], log_mean: float, log_std: float
+) -> NDArray[np.float64]:
+    """Activities of viewers who are so many standard deviations from the mean, on a log scale."""
+    log_activity = log_mean + log_std * np.asarray(place, np.float64)
+    return np.asarray(np.exp(np.clip(log_activity, -5.0, 4.0)))
+
+
+def draw_satiation_gain(
+    config: WorldConfig, shape: tuple[int, ...], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Log-normal, of mean 1."""
+    spread = config.satiation_gain_log_std
+    return rng.lognormal(-0.5 * spread**2, spread, shape)
+
+
+def watched_before(strength: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Seconds after which the growth law 1 - exp(-seconds / 3,000) has come to an attachment."""
+    return np.asarray(-3000.0 * np.log1p(-np.minimum(strength, 0.98)))
+
+
 def _draw_viewers(
     config: WorldConfig, streamers: NDArray[Any], rng: np.random.Generator
 ) -> NDArray[Any]:
@@ -84,16 +108,15 @@ def _draw_viewers(
     taste /= np.maximum(taste.sum(1, keepdims=True), 1e-300)
     viewers["taste"] = (taste - taste.mean(0)) / np.maximum(taste.std(0), 1e-9)
     viewers["embedding"] = rng.normal(0.0, 1.0, (count, config.embedding_dim))
-    viewers["satiation_gain"] = rng.lognormal(
-        -0.5 * config.satiation_gain_log_std**2, config.satiation_gain_log_std, (count, categories)
-    )
+    viewers["satiation_gain"] = draw_satiation_gain(config, (count, categories), rng)
 
     # Activity, device and gifts go together (assumed correlations); margins stay as configured.
     z_activity, z_wealth, z_social, z_gift = rng.normal(0.0, 1.0, (4, count))
     activity = 0.95 * z_activity + 0.3122 * np.clip(age, -2, 2)
     activity /= np.sqrt(0.95**2 + 0.3122**2)
-    log_activity = config.activity_log_mean + config.activity_log_std * activity
-    viewers["activity"] = np.exp(np.clip(log_activity, -5.0, 4.0))
+    viewers["activity"] = viewer_activity(
+        activity, config.activity_log_mean, config.activity_log_std
+    )
     viewers["device_price"] = np.searchsorted([-0.9, -0.1, 0.6, 1.4], z_wealth)
     gift = 0.8 * z_gift + 0.6 * z_wealth
     spread = config.gift_propensity_log_std
@@ -130,10 +153,9 @@ def _draw_attachments(
         order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1)
         viewers["attached_streamer"][chunk, :most] = np.take_along_axis(top, order, axis=1)
     beyond = np.arange(INITIAL_ATTACHMENTS) >= known[:, None]
-    strength = rng.uniform(0.3, 1.0, (count, INITIAL_ATTACHMENTS))
-    # What was watched before, as the growth law 1 - exp(-seconds / 3,000) would have it, with
-    # an error: it is a proxy of the attachment, not the attachment.
-    watched = -3000.0 * np.log1p(-np.minimum(strength, 0.98))
+    strength = rng.uniform(WEAKEST_ATTACHMENT, STRONGEST_ATTACHMENT, (count, INITIAL_ATTACHMENTS))
+    # With an error: what was watched before is a proxy of the attachment, not the attachment.
+    watched = watched_before(strength)
     watched *= rng.lognormal(0.0, 0.5, watched.shape)
     followed = rng.random(strength.shape) < strength
     viewers["attached_strength"] = np.where(beyond, 0.0, strength)

@@ -29,6 +29,7 @@ from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.simulator.candidates import AFFINITY_SCALE, QUALITY_WEIGHT
 from livestream_env.simulator.response import Appeal, click_probability, watch_log_mean
 from livestream_env.simulator.state import config_record, kernel_array
+from livestream_env.synthetic import STRONGEST_ATTACHMENT, WEAKEST_ATTACHMENT
 
 SHORTEST_S = 5e-4  # logs are in ms: a watch of 0 is one of less than half a millisecond
 _LEAST_STD = 0.05  # of log watch times: of a single one it would be 0
@@ -38,7 +39,6 @@ _MOST_MET = 6  # pairs that met 2 ** 6 times or more are alike
 # go together. Set by hand, so that in round trips the rates of comments and gifts recover best.
 _BLUR = 0.5
 _CHUNK = 1_000_000
-_WEAKEST, _STRONGEST = 0.3, 1.0  # initial attachments are uniform between, as in WorldConfig
 
 
 class _Mood(NamedTuple):
@@ -269,6 +269,12 @@ def estimate_latents(
     )
 
 
+def draw_places(cumulative: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """A place in each row of running sums of weights (n, m), drawn by weight: (n,)."""
+    u = rng.random(len(cumulative)) * cumulative[:, -1]
+    return np.minimum((cumulative < u[:, None]).sum(axis=1), cumulative.shape[1] - 1)
+
+
 def _draw_attachments(
     by_pair: NDArray[np.float64],
     current: NDArray[np.float64],
@@ -294,7 +300,7 @@ def _draw_attachments(
     gradient = gradient + curvature * current  # at attachment 0
     blurred = 1.0 + curvature * pair_std**2  # by the pair's own appeal, integrated out
     gradient, curvature = gradient / blurred, curvature / blurred
-    grid = np.linspace(_WEAKEST, _STRONGEST, 15)
+    grid = np.linspace(WEAKEST_ATTACHMENT, STRONGEST_ATTACHMENT, 15)
     evidence, strength = np.empty(len(by_pair)), np.empty(len(by_pair))
     for first in range(0, len(by_pair), _CHUNK):
         part = slice(first, first + _CHUNK)
@@ -302,8 +308,7 @@ def _draw_attachments(
         top = gain.max(axis=1)
         cumulative = np.cumsum(np.exp(gain - top[:, None]), axis=1)
         evidence[part] = np.log(cumulative[:, -1] / len(grid)) + top
-        u = rng.random(len(top)) * cumulative[:, -1]
-        strength[part] = grid[np.minimum((cumulative < u[:, None]).sum(axis=1), len(grid) - 1)]
+        strength[part] = grid[draw_places(cumulative, rng)]
     group = np.minimum(np.log2(met).astype(np.int64), _MOST_MET)
     pairs = np.maximum(np.bincount(group, minlength=_MOST_MET + 1), 1)
     log_odds = np.full(len(by_pair), _ATTACHED_LOG_ODDS)

@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import beta, rankdata
 
-from livestream_env.calibration.latents import Latents, embeddings
+from livestream_env.calibration.latents import Latents, draw_places, embeddings
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.logs import range_midpoint
+from livestream_env.synthetic import draw_satiation_gain, viewer_activity, watched_before
 from livestream_env.world import (
     AGE_RANGES,
     DAY_S,
@@ -45,16 +46,13 @@ def viewer_table(
     _features(viewers, user)
 
     viewers["taste"] = _standardised(latents.taste)
-    viewers["satiation_gain"] = rng.lognormal(
-        -0.5 * _ASSUMED.satiation_gain_log_std**2,
-        _ASSUMED.satiation_gain_log_std,
-        (count, categories),
-    )
+    viewers["satiation_gain"] = draw_satiation_gain(_ASSUMED, (count, categories), rng)
 
     log_visits = np.log(num_visits + 0.5)
     # By the median: those who visit too rarely to be in a log would have been at the lower end.
     place = (log_visits - np.median(log_visits)) / max(log_visits.std(), 1e-6)
-    viewers["activity"] = _activity(place, _ASSUMED.activity_log_std)
+    mean, std = _ASSUMED.activity_log_mean, _ASSUMED.activity_log_std
+    viewers["activity"] = viewer_activity(place, mean, std)
 
     viewers["gift_propensity"] = _gift_propensity(latents, impressions, count, config, rng)
 
@@ -69,22 +67,17 @@ def viewer_table(
     owner, rank, strength = owner[kept], rank[kept], strength[kept]
     viewers["attached_streamer"][owner, rank] = streamer[kept]
     viewers["attached_strength"][owner, rank] = strength
-    # What was watched before is not logged: as much as the attachment's growth law asks for.
-    viewers["attached_watch_s"][owner, rank] = -3000.0 * np.log1p(-np.minimum(strength, 0.98))
+    viewers["attached_watch_s"][owner, rank] = watched_before(strength)  # which is not logged
     viewers["attached_followed"][owner, rank] = rng.random(len(strength)) < strength
     return viewers
 
 
-def _activity(place: NDArray[np.floating[Any]], log_std: float) -> NDArray[np.float64]:
-    log_activity = _ASSUMED.activity_log_mean + log_std * np.asarray(place, np.float64)
-    return np.asarray(np.exp(np.clip(log_activity, -5.0, 4.0)))
-
-
 def with_activity_spread(viewers: NDArray[Any], log_std: float) -> NDArray[Any]:
     """A copy of a :func:`viewer_table` in which activities differ more, or less."""
-    place = np.log(viewers["activity"]) - _ASSUMED.activity_log_mean
+    mean = _ASSUMED.activity_log_mean
+    place = (np.log(viewers["activity"]) - mean) / _ASSUMED.activity_log_std
     viewers = viewers.copy()
-    viewers["activity"] = _activity(place / _ASSUMED.activity_log_std, log_std)
+    viewers["activity"] = viewer_activity(place, mean, log_std)
     return viewers
 
 
@@ -156,9 +149,7 @@ def _gift_propensity(
         mean = weight @ np.exp(log_grid) / weight.sum(axis=1)
         rate = max(gifts.sum(), 0.5) / max(exposure @ mean, 1e-9)
     cumulative = np.cumsum(weight, axis=1)
-    u = rng.random(num_viewers) * cumulative[:, -1]
-    drawn = np.minimum((cumulative < u[:, None]).sum(axis=1), len(log_grid) - 1)
-    return np.asarray(np.exp(log_grid[drawn]))
+    return np.asarray(np.exp(log_grid[draw_places(cumulative, rng)]))
 
 
 def streamer_table(
