@@ -25,7 +25,7 @@ CAPTIONS = {
     "time: interquartile mean over seeds, pointwise 95 % bootstrap interval (of two or three seeds "
     "the lowest and the highest). Dashed: agents that do not learn.",
     "profile": "Performance profile: the share of an agent's training seeds whose score is above "
-    "the threshold, pointwise 95 % bootstrap interval. Dashed: agents that do not learn.",
+    "the threshold, pointwise 95 % bootstrap interval. Dashed: the clairvoyant greedy oracle.",
 }
 
 
@@ -47,14 +47,14 @@ def comparison_figures(
     }
     trained = {agent: comparison.seeds[agent] for agent in scores if agent in learners}
     if any(len(seeds) > 1 for seeds in trained.values()):
-        every = np.concatenate(list(comparison.seeds.values()))
+        levels = {HIGH: comparison.value[HIGH]} if HIGH in scores else {}
+        every = np.concatenate([*trained.values(), list(levels.values())])
         margin = 0.05 * (every.max() - every.min())
         thresholds = np.linspace(every.min() - margin, every.max() + margin, 400)
         profiles = {
             agent: performance_profile(seeds[:, None], thresholds)
             for agent, seeds in trained.items()
         }
-        levels = {agent: comparison.value[agent] for agent in scores if agent not in learners}
         figures["profile"] = draw_profiles(thresholds, profiles, levels)
     return figures
 

@@ -122,6 +122,7 @@ def draw_curves(curves: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
     by_steps.set_xlabel("environment steps (thousands)")
     by_time.set_xlabel("CPU seconds of training (log scale)")
     by_time.set_xscale("log")
+    by_time.tick_params(axis="x", which="minor", labelbottom=False)
     by_steps.set_ylabel("reward per viewer-day")
     if len(curves):
         by_steps.set_title(
@@ -201,7 +202,7 @@ def draw_profiles(
     Args:
         thresholds: ``(T,)``.
         profiles: For each agent arrays ``(T,)``.
-        levels: Scores of agents of one run, drawn as lines.
+        levels: Scores of one or two agents of one run, drawn as lines.
         label: What a score is.
     """
     colours = _colours(profiles)

@@ -4,8 +4,9 @@ For example, the agents of the article against your own:
 
     python -m scripts.compare --agents random,greedy-oracle,dqn --agent my_package.module:MyAgent
 
-Writes scores.csv, curves.csv, summary.md, curves.png, scores.png and run.json. An interrupted
-comparison goes on with --resume, which also adds agents or seeds to a finished one.
+Writes report.html, with all there is to read, and scores.csv, curves.csv, summary.md, curves.png,
+scores.png and run.json. An interrupted comparison goes on with --resume, which also adds agents or
+seeds to a finished one.
 """
 
 from __future__ import annotations
