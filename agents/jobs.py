@@ -41,6 +41,11 @@ class Job(NamedTuple):
         return f"{self.folder.name}: {self.run.agent}, seed {self.run.seed}"
 
     @property
+    def home(self) -> Path:
+        """Where it writes."""
+        return self.run.folder(self.folder)
+
+    @property
     def result_path(self) -> Path:
         """Its result."""
         return self.run.result_path(self.folder)

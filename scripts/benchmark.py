@@ -15,7 +15,8 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from agents.benchmark import Suite, selected, suites
@@ -23,7 +24,8 @@ from agents.benchmark_report import write_benchmark
 from agents.benchmark_results import ScoresFile
 from agents.comparison import open_folder
 from agents.jobs import Job
-from agents.workers import default_workers, play_all
+from agents.workers import default_workers
+from agents.workers import play_all as play_in_processes
 from scripts.arguments import described_parser, positive_int
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,6 +59,14 @@ def make_parser() -> argparse.ArgumentParser:
         type=positive_int,
         default=default_workers(),
         help="runs at a time, one thread each (default: one per processor, %(default)s)",
+    )
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="play the runs as tasks of Ray, on this machine or on the cluster at ADDRESS, whose "
+        "machines need this project's dependencies (install the extra [ray])",
     )
     parser.add_argument(
         "--out", type=Path, help="default: results/benchmark, or results/benchmark-quick"
@@ -114,7 +124,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             scores.write(folder / REFERENCE_SCORES.name)
 
         try:
+            play_all = player(args.ray)
             failed = play_all(jobs, args.workers, False, 60 * args.time_limit, on_finish)
+        except (ImportError, ConnectionError) as error:
+            parser.error(f"cannot play with --ray {args.ray}: {error}")
         except KeyboardInterrupt:
             print("\ninterrupted; the same command goes on with what is missing")
             return 130
@@ -130,6 +143,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     for job, reason in failed.items():
         print(f"\n{job}, failed:\n{reason}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def player(ray_address: str | None) -> Callable[..., dict[Job, str]]:
+    """How the runs are played: in processes of our own, or as tasks of Ray.
+
+    Raises:
+        ImportError: If Ray is wanted and not installed.
+    """
+    if ray_address is None:
+        return play_in_processes
+    from agents.ray_workers import play_all
+
+    return partial(play_all, address=ray_address)
 
 
 def compile_simulator(plan: Sequence[Suite]) -> None:
