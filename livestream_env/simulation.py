@@ -5,8 +5,9 @@ Checks the arguments, owns the slots, calls the kernel, and turns its records in
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from statistics import NormalDist
 from typing import Any, cast
 
@@ -19,8 +20,8 @@ from livestream_env.arguments import check_choice, check_integer, horizon_days, 
 from livestream_env.observation import OBSERVE, ObservationLayout
 from livestream_env.reward import REWARD_COMPONENTS, WATCH_FORMS, weight_vector
 from livestream_env.simulator import kernel
+from livestream_env.simulator.compiling import machine_code
 from livestream_env.simulator.state import (
-    PLAIN_PYTHON,
     kernel_array,
     outcome_dtype,
     parameter_record,
@@ -251,6 +252,19 @@ class Simulation:
             np.frombuffer(copy, np.uint8).reshape(self.num_slots, -1)[~mask] = 0
         return np.ndarray(self.num_slots, self._outcome_dtype, copy)
 
+    @functools.cached_property
+    def _kernel(self) -> Callable[..., None]:
+        """The kernel for the types of this simulation's arrays, compiled or read at first use."""
+        return machine_code(
+            kernel.advance,
+            self.slots,
+            np.zeros(1, np.int64),
+            self._world,
+            self._parameters,
+            self._new_outcomes(),
+            self.empty_observation(),
+        )
+
     def _advance(
         self,
         slots: NDArray[Any],
@@ -258,9 +272,7 @@ class Simulation:
         outcomes: NDArray[Any],
         observations: NDArray[np.float32],
     ) -> None:
-        if PLAIN_PYTHON:
-            slots, outcomes = kernel_array(slots), kernel_array(outcomes)
-        kernel.advance(slots, actions, *self._world, self._parameters, outcomes, observations)
+        self._kernel(slots, actions, self._world, self._parameters, outcomes, observations)
 
     def empty_observation(self, num_slots: int | None = None) -> NDArray[np.float32]:
         """Room for the flat observations of all slots, or of ``num_slots``."""
@@ -288,8 +300,10 @@ class Simulation:
     # Copies and snapshots
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the kernel's tables, which simulations of a world share."""
-        return {name: value for name, value in vars(self).items() if name != "_world"}
+        """All but the kernel and its tables, which simulations of a world share."""
+        return {
+            name: value for name, value in vars(self).items() if name not in ("_world", "_kernel")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Find the tables again."""

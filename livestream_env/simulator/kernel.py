@@ -33,7 +33,6 @@ from livestream_env.simulator.response import (
 )
 from livestream_env.simulator.rng import mix, normal, normal_quantile, uniform
 from livestream_env.simulator.state import DAY_START_S
-from livestream_env.simulator.tables import WorldArrays
 from livestream_env.simulator.viewer import (
     after_activity,
     begin_visit,
@@ -232,13 +231,7 @@ def _write_candidates(s, out):
 def advance(
     slots,
     actions,
-    viewers,
-    streamers,
-    rooms,
-    content,
-    index_offset,
-    index_share,
-    index,
+    w,
     parameters,
     outcomes,
     observations,
@@ -247,10 +240,8 @@ def advance(
 
     One entry point for all, because each costs seconds to compile. A slot that has ended
     begins its next episode instead of playing. Shapes: slots, actions, outcomes (N,), observations
-    (N, D); the rest as in :class:`WorldArrays` and :func:`parameter_record`. The world's arrays come
-    one by one here, because to call with a tuple takes half as long again.
+    (N, D); ``w`` are the :class:`WorldArrays`, ``parameters`` as in :func:`parameter_record`.
     """
-    w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_share, index)
     p = parameters[0]
     for first in range(0, slots.shape[0], _BLOCK):
         block = range(first, min(first + _BLOCK, slots.shape[0]))
