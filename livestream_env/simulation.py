@@ -1,6 +1,6 @@
 """N viewers in play: what the single and the vector environment share.
 
-Checks the arguments, owns the slots, calls the kernel, and turns its records into ``info``.
+Checks the arguments, owns the slots, and calls the kernel.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping
 from statistics import NormalDist
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from livestream_env.arguments import check_choice, check_integer, horizon_days, make_world
 from livestream_env.observation import OBSERVE, ObservationLayout
-from livestream_env.reward import REWARD_COMPONENTS, WATCH_FORMS, weight_vector
+from livestream_env.reward import WATCH_FORMS, weight_vector
 from livestream_env.simulator import kernel
 from livestream_env.simulator.compiling import machine_code
 from livestream_env.simulator.state import (
@@ -31,13 +31,6 @@ from livestream_env.simulator.tables import WorldArrays, world_arrays
 from livestream_env.world import World
 
 OBSERVATIONS = ("flat", "dict")
-_FIELDS = cast(tuple[str, ...], outcome_dtype(1).names)
-_COMPONENT_FIELDS = tuple(f"reward_{name}" for name in REWARD_COMPONENTS)
-_FIRST_COMPONENT = _FIELDS.index(_COMPONENT_FIELDS[0])
-_INFO_FIELDS = _FIELDS[:_FIRST_COMPONENT]
-INFO_KEYS = (*_INFO_FIELDS, "reward_components")
-_COMPONENT_MASKS = tuple(f"_{name}" for name in REWARD_COMPONENTS)
-_INFO_MASKS = tuple(f"_{name}" for name in INFO_KEYS)
 # Expectations over a watch time are sums over 32 equally likely quantiles.
 _QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 32) for i in range(32)])
 
@@ -344,7 +337,7 @@ class Simulation:
         self.slots = state.copy()
         self._begun = False
 
-    # Spaces and info
+    # Spaces
 
     def observation_space(self) -> spaces.Space[Any]:
         """The Box or Dict space of one observation."""
@@ -360,24 +353,3 @@ class Simulation:
     def shaped(self, observation: NDArray[np.float32]) -> Observation:
         """A flat observation (..., D) as the observation space has it."""
         return observation if self.flat else self.layout.to_dict(observation)
-
-    @staticmethod
-    def info(outcome: tuple[Any, ...]) -> dict[str, Any]:
-        """The info of one slot, whose outcome is given as a tuple of plain values."""
-        # Both zips stop at the end of the names.
-        info = dict(zip(_INFO_FIELDS, outcome, strict=False))
-        components = zip(REWARD_COMPONENTS, outcome[_FIRST_COMPONENT:], strict=False)
-        info["reward_components"] = dict(components)
-        return info
-
-    @staticmethod
-    def infos(outcomes: NDArray[Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
-        """The infos of all slots as Gymnasium's vector environments return them."""
-        components = dict.fromkeys(_COMPONENT_MASKS, mask)
-        for name, column in zip(REWARD_COMPONENTS, _COMPONENT_FIELDS, strict=True):
-            components[name] = outcomes[column]
-        infos: dict[str, Any] = dict.fromkeys(_INFO_MASKS, mask)
-        for name in _INFO_FIELDS:
-            infos[name] = outcomes[name]
-        infos["reward_components"] = components
-        return infos

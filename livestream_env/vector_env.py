@@ -19,6 +19,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from livestream_env.arguments import check_integer
+from livestream_env.infos import info_of_many
 from livestream_env.observation import ObservationLayout
 from livestream_env.rendering import Renderer
 from livestream_env.simulation import Observation, Simulation
@@ -176,7 +177,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         if self._renderer is not None:
             self._renderer.after_reset()
         observations = self.simulation.observe(self._buffer)
-        return self.simulation.shaped(observations), self.simulation.infos(outcomes, mask)
+        return self.simulation.shaped(observations), info_of_many(outcomes, mask)
 
     def _reset_mask(self, options: dict[str, Any] | None) -> NDArray[np.bool_]:
         mask = (options or {}).get("reset_mask")
@@ -207,7 +208,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             ResetNeeded: before the first reset; with "Disabled", while a slot waits for its reset.
         """
         played = self.play(actions, out)
-        infos = self.simulation.infos(played.now, self._everyone.copy())
+        infos = info_of_many(played.now, self._everyone.copy())
         if len(played.ended):
             infos |= self._final_infos(played)
         return (
@@ -270,7 +271,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         return {
             "final_obs": final_obs,
             "_final_obs": played.ended,
-            "final_info": self.simulation.infos(final, played.ended),
+            "final_info": info_of_many(final, played.ended),
             "_final_info": played.ended,
         }
 
