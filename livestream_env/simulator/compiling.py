@@ -21,7 +21,7 @@ _COMMON: dict[str, Any] = {
     # operations whenever one is used, and the world's are used a hundred times in a step.
     "_nrt": False,
 }
-entry_point = njit(cache=True, **_COMMON)
+entry_point = njit(cache=True, no_cfunc_wrapper=True, **_COMMON)
 # Into their callers: a function that is called takes the arrays of the world by value, which costs
 # more than most of what these functions do. Wrappers for Python would double the time to compile.
 inlined = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_COMMON)
