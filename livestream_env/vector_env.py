@@ -117,9 +117,9 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             highlights=highlights,
             availability=availability,
             config=config,
+            max_impressions=max_episode_steps,
         )
         self.num_envs = int(num_envs)
-        self._limit = max_episode_steps
         self._everyone = np.ones(self.num_envs, np.bool_)
         self._num_candidates = self.simulation.layout.num_candidates
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
@@ -235,11 +235,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         outcomes, observations = simulation.step(checked, out)
         if self._renderer is not None:
             self._renderer.after_step(checked, outcomes)
-        slots = simulation.slots
-        truncated = np.zeros(self.num_envs, np.bool_)
-        if self._limit is not None:
-            truncated = slots["impression"] >= self._limit
-            slots["ended"] |= truncated
+        slots, truncated = simulation.slots, outcomes["truncated"].copy()
         ended, last, now = np.zeros(0, np.bool_), observations[:0], outcomes
         if self.autoreset_mode == AutoresetMode.SAME_STEP and np.count_nonzero(slots["ended"]):
             ended = slots["ended"].copy()
@@ -250,17 +246,15 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
     def check_actions(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
         """The actions as :meth:`step` takes them, or ``ValueError``."""
         array = np.asarray(actions)
-        if (
-            array.dtype.kind not in "iu"
-            or array.shape != (self.num_envs,)
-            or array.min() < 0
-            or array.max() >= self._num_candidates
-        ):
-            raise ValueError(
-                f"actions must be {self.num_envs} integers in [0, {self._num_candidates}), "
-                f"got {actions!r}"
-            )
-        return np.ascontiguousarray(array, dtype=np.int64)
+        if array.dtype.kind in "iu" and array.shape == (self.num_envs,):
+            checked = np.ascontiguousarray(array, dtype=np.int64)
+            # As unsigned numbers the negative ones are too large as well: one look for two.
+            if checked.view(np.uint64).max() < self._num_candidates:
+                return checked
+        raise ValueError(
+            f"actions must be {self.num_envs} integers in [0, {self._num_candidates}), "
+            f"got {actions!r}"
+        )
 
     def _final_infos(self, played: Played) -> dict[str, Any]:
         """Last observations and infos of the slots that ended, in Gymnasium's form."""

@@ -205,6 +205,7 @@ def _write_event(s, p, event, out):
     out.reward_gift, out.reward_follow = components[3:]
     out.reward = reward
     out.terminated = event.terminated
+    out.truncated = s.impression >= p.max_impressions
     out.click = response.click
     out.watch_s = response.watch_s
     out.likes = response.likes
@@ -260,7 +261,7 @@ def advance(
                 else:
                     event = _play(s, w, p, action)
                 _write_event(s, p, event, out)
-                s.ended = event.terminated
+                s.ended = out.terminated or out.truncated
                 begin_retrieval(s, w, p, _impression_key(s))
                 prefetch(w.viewers, s.viewer)
         for i in block:
