@@ -234,7 +234,7 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
             self._renderer.after_step(self._action, outcomes)
         outcome = outcomes.item()  # field by field would take five times as long
         info = info_of_one(outcome)
-        return self.simulation.shaped(observations[0]), outcome[-3], outcome[-2], False, info
+        return self.simulation.shaped(observations[0]), outcome[-2], outcome[-1], False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which slots hold a room, bool (N,): what MaskablePPO asks for."""

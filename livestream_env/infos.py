@@ -25,7 +25,6 @@ def info_of_one(outcome: tuple[Any, ...]) -> dict[str, Any]:
         action_mask, candidate_rooms, candidate_streamers, click, watch_s, likes, comments,
         gift_value, follow, elapsed_s, clock_s, visit, visit_ended, invalid_action, viewer, room,
         streamer, of_watch, of_like, of_comment, of_gift, of_follow, _reward, _terminated,
-        _truncated,
     ) = outcome  # fmt: skip
     return {
         "action_mask": action_mask,

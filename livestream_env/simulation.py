@@ -42,8 +42,7 @@ Observation = NDArray[np.float32] | dict[str, NDArray[np.float32]]
 class Simulation:
     """The state of ``num_slots`` viewers and the kernel that moves it.
 
-    Arguments are those of :class:`livestream_env.env.LiveStreamRecEnv`, which documents them, and
-    ``max_impressions``, after which an episode is truncated.
+    Arguments are those of :class:`livestream_env.env.LiveStreamRecEnv`, which documents them.
 
     Raises:
         ValueError: an argument is of the wrong type, out of range, or does not fit the others.
@@ -69,7 +68,6 @@ class Simulation:
         highlights: bool,
         availability: bool,
         config: Mapping[str, float] | None,
-        max_impressions: int | None = None,
     ) -> None:
         days = horizon_days(horizon)
         check_choice("watch", watch, WATCH_FORMS)
@@ -120,7 +118,6 @@ class Simulation:
             switches,
             int(num_candidates),
             observe == "full",
-            max_impressions,
         )
         self._world = world_arrays(self.world)
         self._outcome_dtype = outcome_dtype(int(num_candidates))

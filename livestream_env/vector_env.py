@@ -117,9 +117,9 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             highlights=highlights,
             availability=availability,
             config=config,
-            max_impressions=max_episode_steps,
         )
         self.num_envs = int(num_envs)
+        self._limit = max_episode_steps
         self._everyone = np.ones(self.num_envs, np.bool_)
         self._num_candidates = self.simulation.layout.num_candidates
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
@@ -235,7 +235,12 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         outcomes, observations = simulation.step(checked, out)
         if self._renderer is not None:
             self._renderer.after_step(checked, outcomes)
-        slots, truncated = simulation.slots, outcomes["truncated"].copy()
+        slots = simulation.slots
+        truncated = np.zeros(self.num_envs, np.bool_)
+        if self._limit is not None:
+            truncated = slots["impression"] >= self._limit
+            if np.count_nonzero(truncated):  # rarely, and to write to all slots takes long
+                slots["ended"] |= truncated
         ended, last, now = np.zeros(0, np.bool_), observations[:0], outcomes
         if self.autoreset_mode == AutoresetMode.SAME_STEP and np.count_nonzero(slots["ended"]):
             ended = slots["ended"].copy()

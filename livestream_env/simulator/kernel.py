@@ -205,7 +205,6 @@ def _write_event(s, p, event, out):
     out.reward_gift, out.reward_follow = components[3:]
     out.reward = reward
     out.terminated = event.terminated
-    out.truncated = s.impression >= p.max_impressions
     out.click = response.click
     out.watch_s = response.watch_s
     out.likes = response.likes
@@ -261,7 +260,7 @@ def advance(
                 else:
                     event = _play(s, w, p, action)
                 _write_event(s, p, event, out)
-                s.ended = out.terminated or out.truncated
+                s.ended = event.terminated
                 begin_retrieval(s, w, p, _impression_key(s))
                 prefetch(w.viewers, s.viewer)
         for i in block:

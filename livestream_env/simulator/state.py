@@ -112,7 +112,6 @@ def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
             *((f"reward_{name}", "f8") for name in REWARD_COMPONENTS),
             ("reward", "f8"),
             ("terminated", "?"),
-            ("truncated", "?"),
         ],
         align=True,
     )
@@ -142,7 +141,6 @@ _PARAMETER_DTYPE = np.dtype(
         ("horizon_s", "f8"),  # inf for one visit
         ("first_visit_span_s", "f8"),  # the first visit falls within this from the start
         ("first_days", "f8"),  # episodes begin on days 0 .. first_days - 1
-        ("max_impressions", "i8"),  # of an episode
         ("highlight_share", "f8"),
         ("watch_in_minutes", "?"),
         ("reward_weights", "f8", (len(REWARD_COMPONENTS),)),
@@ -174,7 +172,6 @@ def parameter_record(
     switches: dict[str, bool],
     num_candidates: int,
     observe_full: bool,
-    max_impressions: int | None = None,
 ) -> NDArray[Any]:
     """All scalars that the kernel needs, as an array of one record."""
     record = np.zeros(1, _PARAMETER_DTYPE)
@@ -188,9 +185,6 @@ def parameter_record(
     record["horizon_s"] = np.inf if horizon == "visit" else days * DAY_S
     record["first_visit_span_s"] = days * DAY_S
     record["first_days"] = world.days - days + 1
-    record["max_impressions"] = (
-        np.iinfo(np.int64).max if max_impressions is None else max_impressions
-    )
     record["highlight_share"] = world.highlight_share
     record["watch_in_minutes"] = watch_in_minutes
     record["reward_weights"] = reward_weights
