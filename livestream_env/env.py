@@ -13,6 +13,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from livestream_env.infos import info_of_one
 from livestream_env.observation import ObservationLayout
 from livestream_env.rendering import Renderer
 from livestream_env.simulation import Observation, Simulation
@@ -204,7 +205,7 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
         outcomes, observations = self.simulation.reset(self._everyone, starts)
         if self._renderer is not None:
             self._renderer.after_reset()
-        return self.simulation.shaped(observations[0]), self.simulation.info(outcomes.item())
+        return self.simulation.shaped(observations[0]), info_of_one(outcomes.item())
 
     def step(
         self, action: np.int64
@@ -232,7 +233,7 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
         if self._renderer is not None:
             self._renderer.after_step(self._action, outcomes)
         outcome = outcomes.item()  # field by field would take five times as long
-        info = self.simulation.info(outcome)
+        info = info_of_one(outcome)
         return self.simulation.shaped(observations[0]), outcome[-2], outcome[-1], False, info
 
     def action_masks(self) -> NDArray[np.bool_]:

@@ -1,14 +1,15 @@
 """N viewers in play: what the single and the vector environment share.
 
-Checks the arguments, owns the slots, calls the kernel, and turns its records into ``info``.
+Checks the arguments, owns the slots, and calls the kernel.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from statistics import NormalDist
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 
 from livestream_env.arguments import check_choice, check_integer, horizon_days, make_world
 from livestream_env.observation import OBSERVE, ObservationLayout
-from livestream_env.reward import REWARD_COMPONENTS, WATCH_FORMS, weight_vector
+from livestream_env.reward import WATCH_FORMS, weight_vector
 from livestream_env.simulator import kernel
+from livestream_env.simulator.compiling import machine_code
 from livestream_env.simulator.state import (
-    PLAIN_PYTHON,
     kernel_array,
     outcome_dtype,
     parameter_record,
@@ -30,13 +31,6 @@ from livestream_env.simulator.tables import WorldArrays, world_arrays
 from livestream_env.world import World
 
 OBSERVATIONS = ("flat", "dict")
-_FIELDS = cast(tuple[str, ...], outcome_dtype(1).names)
-_COMPONENT_FIELDS = tuple(f"reward_{name}" for name in REWARD_COMPONENTS)
-_FIRST_COMPONENT = _FIELDS.index(_COMPONENT_FIELDS[0])
-_INFO_FIELDS = _FIELDS[:_FIRST_COMPONENT]
-INFO_KEYS = (*_INFO_FIELDS, "reward_components")
-_COMPONENT_MASKS = tuple(f"_{name}" for name in REWARD_COMPONENTS)
-_INFO_MASKS = tuple(f"_{name}" for name in INFO_KEYS)
 # Expectations over a watch time are sums over 32 equally likely quantiles.
 _QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 32) for i in range(32)])
 
@@ -251,6 +245,19 @@ class Simulation:
             np.frombuffer(copy, np.uint8).reshape(self.num_slots, -1)[~mask] = 0
         return np.ndarray(self.num_slots, self._outcome_dtype, copy)
 
+    @functools.cached_property
+    def _kernel(self) -> Callable[..., None]:
+        """The kernel for the types of this simulation's arrays, compiled or read at first use."""
+        return machine_code(
+            kernel.advance,
+            self.slots,
+            np.zeros(1, np.int64),
+            self._world,
+            self._parameters,
+            self._new_outcomes(),
+            self.empty_observation(),
+        )
+
     def _advance(
         self,
         slots: NDArray[Any],
@@ -258,9 +265,7 @@ class Simulation:
         outcomes: NDArray[Any],
         observations: NDArray[np.float32],
     ) -> None:
-        if PLAIN_PYTHON:
-            slots, outcomes = kernel_array(slots), kernel_array(outcomes)
-        kernel.advance(slots, actions, *self._world, self._parameters, outcomes, observations)
+        self._kernel(slots, actions, self._world, self._parameters, outcomes, observations)
 
     def empty_observation(self, num_slots: int | None = None) -> NDArray[np.float32]:
         """Room for the flat observations of all slots, or of ``num_slots``."""
@@ -288,8 +293,10 @@ class Simulation:
     # Copies and snapshots
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the kernel's tables, which simulations of a world share."""
-        return {name: value for name, value in vars(self).items() if name != "_world"}
+        """All but the kernel and its tables, which simulations of a world share."""
+        return {
+            name: value for name, value in vars(self).items() if name not in ("_world", "_kernel")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Find the tables again."""
@@ -330,7 +337,7 @@ class Simulation:
         self.slots = state.copy()
         self._begun = False
 
-    # Spaces and info
+    # Spaces
 
     def observation_space(self) -> spaces.Space[Any]:
         """The Box or Dict space of one observation."""
@@ -346,24 +353,3 @@ class Simulation:
     def shaped(self, observation: NDArray[np.float32]) -> Observation:
         """A flat observation (..., D) as the observation space has it."""
         return observation if self.flat else self.layout.to_dict(observation)
-
-    @staticmethod
-    def info(outcome: tuple[Any, ...]) -> dict[str, Any]:
-        """The info of one slot, whose outcome is given as a tuple of plain values."""
-        # Both zips stop at the end of the names.
-        info = dict(zip(_INFO_FIELDS, outcome, strict=False))
-        components = zip(REWARD_COMPONENTS, outcome[_FIRST_COMPONENT:], strict=False)
-        info["reward_components"] = dict(components)
-        return info
-
-    @staticmethod
-    def infos(outcomes: NDArray[Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
-        """The infos of all slots as Gymnasium's vector environments return them."""
-        components = dict.fromkeys(_COMPONENT_MASKS, mask)
-        for name, column in zip(REWARD_COMPONENTS, _COMPONENT_FIELDS, strict=True):
-            components[name] = outcomes[column]
-        infos: dict[str, Any] = dict.fromkeys(_INFO_MASKS, mask)
-        for name in _INFO_FIELDS:
-            infos[name] = outcomes[name]
-        infos["reward_components"] = components
-        return infos

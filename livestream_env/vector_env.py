@@ -19,6 +19,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from livestream_env.arguments import check_integer
+from livestream_env.infos import info_of_many
 from livestream_env.observation import ObservationLayout
 from livestream_env.rendering import Renderer
 from livestream_env.simulation import Observation, Simulation
@@ -176,7 +177,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         if self._renderer is not None:
             self._renderer.after_reset()
         observations = self.simulation.observe(self._buffer)
-        return self.simulation.shaped(observations), self.simulation.infos(outcomes, mask)
+        return self.simulation.shaped(observations), info_of_many(outcomes, mask)
 
     def _reset_mask(self, options: dict[str, Any] | None) -> NDArray[np.bool_]:
         mask = (options or {}).get("reset_mask")
@@ -207,7 +208,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             ResetNeeded: before the first reset; with "Disabled", while a slot waits for its reset.
         """
         played = self.play(actions, out)
-        infos = self.simulation.infos(played.now, self._everyone.copy())
+        infos = info_of_many(played.now, self._everyone.copy())
         if len(played.ended):
             infos |= self._final_infos(played)
         return (
@@ -238,7 +239,8 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         truncated = np.zeros(self.num_envs, np.bool_)
         if self._limit is not None:
             truncated = slots["impression"] >= self._limit
-            slots["ended"] |= truncated
+            if np.count_nonzero(truncated):  # rarely, and to write to all slots takes long
+                slots["ended"] |= truncated
         ended, last, now = np.zeros(0, np.bool_), observations[:0], outcomes
         if self.autoreset_mode == AutoresetMode.SAME_STEP and np.count_nonzero(slots["ended"]):
             ended = slots["ended"].copy()
@@ -249,17 +251,15 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
     def check_actions(self, actions: NDArray[np.int64]) -> NDArray[np.int64]:
         """The actions as :meth:`step` takes them, or ``ValueError``."""
         array = np.asarray(actions)
-        if (
-            array.dtype.kind not in "iu"
-            or array.shape != (self.num_envs,)
-            or array.min() < 0
-            or array.max() >= self._num_candidates
-        ):
-            raise ValueError(
-                f"actions must be {self.num_envs} integers in [0, {self._num_candidates}), "
-                f"got {actions!r}"
-            )
-        return np.ascontiguousarray(array, dtype=np.int64)
+        if array.dtype.kind in "iu" and array.shape == (self.num_envs,):
+            checked = np.ascontiguousarray(array, dtype=np.int64)
+            # As unsigned numbers the negative ones are too large as well: one look for two.
+            if checked.view(np.uint64).max() < self._num_candidates:
+                return checked
+        raise ValueError(
+            f"actions must be {self.num_envs} integers in [0, {self._num_candidates}), "
+            f"got {actions!r}"
+        )
 
     def _final_infos(self, played: Played) -> dict[str, Any]:
         """Last observations and infos of the slots that ended, in Gymnasium's form."""
@@ -270,7 +270,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         return {
             "final_obs": final_obs,
             "_final_obs": played.ended,
-            "final_info": self.simulation.infos(final, played.ended),
+            "final_info": info_of_many(final, played.ended),
             "_final_info": played.ended,
         }
 

@@ -16,8 +16,8 @@ from gymnasium.utils.env_checker import check_env
 
 import livestream_env
 from livestream_env import LiveStreamRecEnv
+from livestream_env.infos import INFO_KEYS
 from livestream_env.reward import DEFAULT_WEIGHTS, REWARD_COMPONENTS
-from livestream_env.simulation import INFO_KEYS
 from tests.helpers import IDS, LONG, SMALL, assert_same, play, same_state
 
 OBSERVATIONS = [

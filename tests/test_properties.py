@@ -13,8 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from livestream_env import LiveStreamRecEnv, LiveStreamRecVectorEnv, SimulatorConfig, WorldConfig
+from livestream_env.infos import INFO_KEYS
 from livestream_env.reward import REWARD_COMPONENTS
-from livestream_env.simulation import INFO_KEYS
 from tests.helpers import assert_same
 
 # (categories, embedding, candidates, history): few, for the kernel is compiled for each.

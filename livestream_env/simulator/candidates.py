@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from livestream_env.room_index import INDEX_STEP_S
+from livestream_env.simulator import rng
 from livestream_env.simulator.availability import (
     highlight,
     highlight_of_entry,
@@ -19,10 +20,11 @@ from livestream_env.simulator.availability import (
     room_of_attached,
 )
 from livestream_env.simulator.compiling import inlined, prefetch
-from livestream_env.simulator.rng import CANDIDATES, below, mix, unit_32
+from livestream_env.simulator.rng import below, mix, unit_32
 from livestream_env.simulator.state import SPARE_DRAWS
 
 _ROUNDS = 4  # of draws, each for the slots that the one before left empty
+_FIRST = np.int64(0)  # no literal: Numba would compile what it is given to once more
 _MARGIN_S = 1.0  # a candidate lasts at least this long beyond the browsing
 QUALITY_WEIGHT, AFFINITY_SCALE = 0.5, 1.0 / 1.2  # scaled to a variance of about 1
 _ZERO = np.float32(0.0)
@@ -88,7 +90,7 @@ def _affinity(v, j):
 def _from_attached(s, w, p, key, until_s):
     """Fill slots with rooms of streamers that the viewer knows."""
     # Any order would do; a random first one keeps no streamer from ever being shown.
-    i = below(mix(key, CANDIDATES), s.num_attached)
+    i = below(mix(key, rng.CANDIDATES), s.num_attached)
     for _ in range(s.num_attached):
         if s.num_found >= p.attached_quota:
             break
@@ -118,7 +120,7 @@ def _draw(s, w, p, key, number):
     popular = num_candidates - max(p.category_quota, s.num_found)
     s.num_drawn = s.num_of_category + popular + SPARE_DRAWS
     for i in range(s.num_drawn):
-        bits = mix(key, CANDIDATES + 1 + number * s.drawn.shape[0] + i)
+        bits = mix(key, rng.CANDIDATES + 1 + number * s.drawn.shape[0] + i)
         category = -1
         if i < s.num_of_category:
             category = _draw_category(s.category_share, bits)
@@ -160,7 +162,7 @@ def _take_what_there_is(s, w, p, key, until_s):
     bin_s = p.index_start_s + time_bin * INDEX_STEP_S
     offset = w.index_offset[time_bin]
     first, last = offset[0], offset[offset.shape[0] - 1]
-    begin = below(mix(key, CANDIDATES), last - first)
+    begin = below(mix(key, rng.CANDIDATES), last - first)
     for i in range(last - first):
         if s.num_found == s.room.shape[0]:
             break
@@ -189,14 +191,14 @@ def begin_retrieval(s, w, p, key):
         s.streamer[i] = -1
         s.order[i] = i
     # In random order, empty slots too: a slot's number carries no information.
-    bits = mix(key, 0)
+    bits = mix(key, rng.ORDER)
     for i in range(s.room.shape[0] - 1, 0, -1):
         j = below(mix(bits, i), i + 1)
         s.order[i], s.order[j] = s.order[j], s.order[i]
     s.num_found = 0
     if s.num_attached > 0:
         _from_attached(s, w, p, key, s.time_s + p.browse_s + _MARGIN_S)
-    _draw(s, w, p, key, 0)
+    _draw(s, w, p, key, _FIRST)
 
 
 @inlined

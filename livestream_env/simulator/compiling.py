@@ -3,14 +3,16 @@
 # mypy: disable-error-code="no-untyped-def, call-overload, import-untyped"
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import njit, typeof, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from livestream_env.simulator.state import PLAIN_PYTHON
+from livestream_env.simulator.state import PLAIN_PYTHON, kernel_array
 
 _COMMON: dict[str, Any] = {
     "nogil": True,
@@ -19,10 +21,26 @@ _COMMON: dict[str, Any] = {
     # operations whenever one is used, and the world's are used a hundred times in a step.
     "_nrt": False,
 }
-entry_point = njit(cache=True, **_COMMON)
+entry_point = njit(cache=True, no_cfunc_wrapper=True, **_COMMON)
 # Into their callers: a function that is called takes the arrays of the world by value, which costs
 # more than most of what these functions do. Wrappers for Python would double the time to compile.
 inlined = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_COMMON)
+
+
+def machine_code(function: Any, *arguments: Any) -> Callable[..., Any]:
+    """What an entry point is compiled to for arguments of the types of these.
+
+    Calling the entry point itself looks at every argument's type anew, which takes longer than
+    all else around the kernel. What is returned looks at the number of dimensions and the size of
+    the items and no further: it is for who makes the arrays, and knows their types. Where there is
+    no machine code it is the plain function.
+    """
+    if PLAIN_PYTHON:
+        return lambda *given: function(
+            *(kernel_array(a) if isinstance(a, np.ndarray) else a for a in given)
+        )
+    return function.compile(tuple(map(typeof, arguments)))
+
 
 _CACHE_LINE = 64  # bytes
 

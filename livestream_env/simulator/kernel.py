@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from livestream_env.reward import MAX_COUNTED, reward_components
+from livestream_env.simulator import rng
 from livestream_env.simulator.candidates import (
     begin_retrieval,
     continue_retrieval,
@@ -31,9 +32,7 @@ from livestream_env.simulator.response import (
     respond,
     watch_log_mean,
 )
-from livestream_env.simulator.rng import mix, normal, normal_quantile, uniform
 from livestream_env.simulator.state import DAY_START_S
-from livestream_env.simulator.tables import WorldArrays
 from livestream_env.simulator.viewer import (
     after_activity,
     begin_visit,
@@ -68,17 +67,19 @@ def _draw_viewer_day(s, w, p):
     s.next_viewer, s.next_day = -1, -1
     left_s = 0.0
     for attempt in range(_ATTEMPTS):
-        key = mix(s.episode_key, attempt)
-        s.viewer = viewer if viewer >= 0 else int(uniform(key, 0) * w.viewers.shape[0])
-        first_day = day if day >= 0 else int(uniform(key, 1) * p.first_days)
+        key = rng.mix(s.episode_key, attempt)
+        s.viewer = viewer if viewer >= 0 else int(rng.uniform(key, rng.VIEWER) * w.viewers.shape[0])
+        first_day = day if day >= 0 else int(rng.uniform(key, rng.DAY) * p.first_days)
         s.start_s = first_day * DAY_S + DAY_START_S
-        s.satisfaction = p.satisfaction_initial_std * normal(key, 2) if p.use_satisfaction else 0.0
+        s.satisfaction = 0.0
+        if p.use_satisfaction:
+            s.satisfaction = p.satisfaction_initial_std * rng.normal(key, rng.SATISFACTION)
         # The gap that the day's beginning cuts has a uniform share of it left.
-        left_s = uniform(key, 3) * gap_s(s, w, p, key)
+        left_s = rng.uniform(key, rng.FIRST_VISIT) * gap_s(s, w, p, key)
         if left_s < p.first_visit_span_s:  # a day of activity is a day
             break
     else:
-        left_s = uniform(key, 4) * DAY_S
+        left_s = rng.uniform(key, rng.ANY_VISIT) * DAY_S
     s.end_s = s.start_s + p.horizon_s
     begin_visit(s, after_activity(p, s.start_s, left_s))
 
@@ -99,7 +100,7 @@ class Event(NamedTuple):
 def _begin_episode(s, w, p):
     """Begin the next episode of the slot; returns an :class:`Event`."""
     s.episode += 1
-    s.episode_key = mix(s.key, s.episode)
+    s.episode_key = rng.mix(s.key, s.episode)
     _draw_viewer_day(s, w, p)
     s.visit = 0
     s.impression = 0
@@ -181,7 +182,7 @@ def _play(s, w, p, action):
 
 @inlined
 def _impression_key(s):
-    return mix(s.episode_key, s.impression + _ATTEMPTS)
+    return rng.mix(s.episode_key, s.impression + _ATTEMPTS)
 
 
 @inlined
@@ -232,13 +233,7 @@ def _write_candidates(s, out):
 def advance(
     slots,
     actions,
-    viewers,
-    streamers,
-    rooms,
-    content,
-    index_offset,
-    index_share,
-    index,
+    w,
     parameters,
     outcomes,
     observations,
@@ -247,10 +242,8 @@ def advance(
 
     One entry point for all, because each costs seconds to compile. A slot that has ended
     begins its next episode instead of playing. Shapes: slots, actions, outcomes (N,), observations
-    (N, D); the rest as in :class:`WorldArrays` and :func:`parameter_record`. The world's arrays come
-    one by one here, because to call with a tuple takes half as long again.
+    (N, D); ``w`` are the :class:`WorldArrays`, ``parameters`` as in :func:`parameter_record`.
     """
-    w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_share, index)
     p = parameters[0]
     for first in range(0, slots.shape[0], _BLOCK):
         block = range(first, min(first + _BLOCK, slots.shape[0]))
@@ -300,7 +293,7 @@ def _mean_log_price(p):
     """E[log1p(price of a gift)], by the midpoint rule on 64 quantiles."""
     total = 0.0
     for i in range(64):
-        noise = p.gift_price_log_std * normal_quantile((i + 0.5) / 64)
+        noise = p.gift_price_log_std * rng.normal_quantile((i + 0.5) / 64)
         price = math.ceil(math.exp(min(p.gift_price_log_mean + noise, 50.0)))
         total += math.log1p(min(price, p.gift_price_max))
     return total / 64

@@ -16,7 +16,10 @@ import numpy as np
 from numba import config as numba_config
 from numba import njit
 
-# Purposes of the draws of one impression. Candidate retrieval uses CANDIDATES + 0, 1, 2, ...
+# Purposes of draws are read as ``rng.CLICK``: Numba compiles a function anew for each literal that
+# it is called with, and for each name imported that stands for one; there would be ten more.
+# Of one impression. Candidate retrieval uses CANDIDATES + 0, 1, 2, ...
+ORDER = 0
 CLICK = 1
 WATCH = 2
 LIKE = 3
@@ -27,6 +30,12 @@ FOLLOW = 7
 EXIT = 8
 RETURN = 9
 CANDIDATES = 16
+# Of the attempts to draw an episode's beginning.
+VIEWER = 0
+DAY = 1
+SATISFACTION = 2
+FIRST_VISIT = 3
+ANY_VISIT = 4
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
