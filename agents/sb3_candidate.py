@@ -39,23 +39,15 @@ class CandidatePolicy(DQNPolicy):
 
 
 class SB3CandidateDQN(SB3DQN):
-    """Stable-Baselines3's DQN with our candidate network and, by default, our preset's settings.
+    """Stable-Baselines3's DQN with our candidate network and our preset's settings.
 
     Args:
         env: A single environment with flat observations.
         seed: Seed of the network, the exploration and the viewers it trains with.
-        tuned: Take the settings found for SB3's DQN instead of our preset's.
-        **settings: See :class:`agents.sb3_agents.SB3Agent`.
+        **settings: Arguments that replace our preset's; see :class:`agents.sb3_agents.SB3Agent`.
     """
 
-    def __init__(
-        self, env: gym.Env, seed: int | None = None, tuned: bool = False, **settings: Any
-    ) -> None:
+    def __init__(self, env: gym.Env, seed: int | None = None, **settings: Any) -> None:
         layout = ColumnLayout.of(flat_layout(env, self))
-        super().__init__(
-            env,
-            seed,
-            tuned,
-            matched=not tuned,
-            **{"policy": CandidatePolicy, "policy_kwargs": {"layout": layout}, **settings},
-        )
+        ours = {"policy": CandidatePolicy, "policy_kwargs": {"layout": layout}}
+        super().__init__(env, seed, matched=True, **{**ours, **settings})

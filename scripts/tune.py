@@ -4,7 +4,7 @@
 
 The spaces are in agents/tuning.py. --out holds Optuna's journal, with which the command goes on
 where it was interrupted, and trials.csv, a row per finished trial of all agents; trial 0 is the
-defaults. Needs the extras [agents,sb3,tune].
+defaults. Needs the extras [agents,tune], for SB3's agents [sb3].
 """
 
 from __future__ import annotations
