@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -25,11 +26,26 @@ entry_point = njit(cache=True, **_COMMON)
 inlined = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_COMMON)
 
 _CACHE_LINE = 64  # bytes
+_LANES = 16  # float32 in the widest vector register
+SPARE_LANES = 6
+
+
+def _num_lanes(length: int) -> int:
+    return -(-(length + SPARE_LANES) // _LANES) * _LANES
+
 
 if PLAIN_PYTHON:
 
     def prefetch(array, i):
         """Nothing."""
+
+    def move(target, at, source, count):
+        """Copy numbers, see below."""
+        target.reshape(-1)[at : at + count] = source.reshape(-1)[:count].copy()
+
+    def lanes(dtype, like):
+        """Numbers to work on, see below."""
+        return np.zeros(_num_lanes(like.shape[0]), dtype)
 
 else:
 
@@ -56,3 +72,48 @@ else:
             return context.get_dummy_value()
 
         return types.void(array, i), codegen
+
+    @intrinsic
+    def lanes(typing_context, dtype, like):
+        """Numbers to work on, on the stack, not set: as many as ``like`` has, and six or more.
+
+        A loop over ten candidates is unrolled before LLVM looks for loops that vectors can do, and
+        not looked at again. One over a multiple of sixteen is done sixteen at a time.
+        """
+        number = dtype.instance_type
+        array = types.Array(number, 1, "C")
+        length = _num_lanes(like.shape[0])
+
+        def codegen(context, builder, signature, arguments):
+            kind = context.get_data_type(number)
+            made = context.make_array(array)(context, builder)
+            item = context.get_constant(types.intp, context.get_abi_sizeof(kind))
+            size = context.get_constant(types.intp, length)
+            context.populate_array(
+                made,
+                data=cgutils.alloca_once(builder, kind, size=length),
+                shape=cgutils.pack_array(builder, [size]),
+                strides=cgutils.pack_array(builder, [item]),
+                itemsize=item,
+                meminfo=None,
+            )
+            return made._getvalue()
+
+        return array(dtype, like), codegen
+
+    @intrinsic
+    def move(typing_context, target, at, source, count):
+        """Copy the first ``count`` numbers of ``source`` to ``target``, from the ``at``-th on.
+
+        Both are C-contiguous, of the same type, and may overlap.
+        """
+
+        def codegen(context, builder, signature, arguments):
+            into, begin, out_of, number = arguments
+            data = context.make_array(target)(context, builder, into).data
+            given = context.make_array(source)(context, builder, out_of).data
+            item = context.get_abi_sizeof(context.get_data_type(target.dtype))
+            cgutils.raw_memmove(builder, builder.gep(data, [begin]), given, number, item)
+            return context.get_dummy_value()
+
+        return types.void(target, at, source, count), codegen
