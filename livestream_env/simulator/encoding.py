@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from livestream_env.simulator.availability import cell_at
 from livestream_env.simulator.compiling import inlined, lanes, move
 from livestream_env.simulator.rng import mix, rough_normal
 from livestream_env.simulator.tables import COVER
@@ -98,7 +97,7 @@ def _encode_context(s, p, out):
     out[2] = 1.0 if p.one_visit else max(0.0, (s.end_s - s.time_s) / p.horizon_s)
     out[8] = (s.clicks + 1.0) / (s.impression + 4.0)  # a prior of one click in four
     num_categories = s.category_watch_s.shape[0]
-    logs = lanes(np.float32, s.category_watch_s)
+    logs = lanes(np.float32, s.category_watch_s, 5)
     for k in range(num_categories):
         logs[k] = s.category_watch_s[k]
     logs[num_categories] = s.time_s - s.visit_start_s
@@ -127,9 +126,9 @@ def _encode_candidates(s, w, p, category_watch, out):
     share = np.float32(p.highlight_share)
     num_candidates = s.room.shape[0]
     # Errors belong to the pair, and to the room's moment: asking twice gives no new answer.
-    pair, moment = lanes(np.int64, s.room), lanes(np.int64, s.room)
-    affinity, engagement = lanes(np.float32, s.room), lanes(np.float32, s.room)
-    age, past = lanes(np.float32, s.room), lanes(np.float32, s.room)
+    pair, moment = lanes(np.int64, s.room, 0), lanes(np.int64, s.room, 0)
+    affinity, engagement = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
+    age, past = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
     for i in range(age.shape[0]):
         pair[i], moment[i] = 0, 0
         affinity[i], engagement[i], age[i], past[i] = _ZERO, _ZERO, _ZERO, _ZERO
@@ -137,7 +136,7 @@ def _encode_candidates(s, w, p, category_watch, out):
         if s.room[i] >= 0:
             room_age_s = s.time_s - s.room_start_s[i]
             pair[i] = s.viewer * w.streamers.shape[0] + s.streamer[i]
-            moment[i] = s.room[i] * _CELLS + cell_at(s.room_start_s[i], s.time_s)
+            moment[i] = s.room[i] * _CELLS + s.cell[i]
             affinity[i] = s.affinity[i]
             engagement[i] = s.highlight[i] - share
             age[i] = room_age_s

@@ -80,10 +80,12 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
             ("affinity", "f4", (num_candidates,)),  # true
             ("highlight", "f4", (num_candidates,)),  # as availability.highlight
             ("room_start_s", "f8", (num_candidates,)),
+            ("cell", "i4", (num_candidates,)),  # half minute of the room, as availability.cell_at
             # While candidates are retrieved: in which order slots are filled, how many are,
             # entries of the index drawn for the others, what decides between entry and alias
             ("order", "i4", (num_candidates,)),
             ("num_found", "i8"),
+            ("num_of_attached", "i8"),
             ("num_of_category", "i8"),
             ("num_drawn", "i8"),
             ("drawn", "i8", (num_candidates + 2 * SPARE_DRAWS,)),
