@@ -43,13 +43,12 @@ def _add(s, w, room, streamer, start_s, cell):
 
 
 @inlined
-def _draw_category(share, bits):
-    """Draw from running sums of shares, with the high 32 of the ``bits``."""
-    u = unit_32(bits)
-    k = 0
-    for i in range(share.shape[0] - 1):
-        k += share[i] <= u
-    return k
+def _draw_category(share, num_categories, u):
+    """Draw from running sums of shares, with ``u`` uniform on [0, 1)."""
+    category = 0
+    for k in range(num_categories - 1):
+        category += share[k] <= u
+    return category
 
 
 @inlined
@@ -113,10 +112,12 @@ def _draw(s, w, p, key, number):
     s.num_drawn = s.num_of_category + of_all + SPARE_DRAWS
     bits = lanes(np.uint64, s.drawn, 0)
     preferred, popular = lanes(np.int64, s.drawn, 0), lanes(np.int64, s.drawn, 0)
+    num_categories = s.category_share.shape[0]
     for i in range(bits.shape[0]):
         bits[i] = mix(key, CANDIDATES + 1 + number * s.drawn.shape[0] + i)
-        preferred[i] = _draw_category(s.category_share, bits[i])
-        popular[i] = _draw_category(w.index_share[time_bin], bits[i])
+        u = unit_32(bits[i])
+        preferred[i] = _draw_category(s.category_share, num_categories, u)
+        popular[i] = _draw_category(w.index_share[time_bin], num_categories, u)
     for i in range(s.num_drawn):
         category = preferred[i] if i < s.num_of_category else popular[i]
         if offset[category] == offset[category + 1]:

@@ -43,6 +43,21 @@ _LOG = tuple(
 _ZERO = np.float32(0.0)
 _ONE, _HALF, _LN_2 = np.float32(1.0), np.float32(0.5), np.float32(0.6931471805599453)
 _SQRT_HALF_BITS, _MANTISSA_BITS = np.int32(0x3F3504F3), np.int32(23)
+# Sine and cosine of (t + 1/2) turns for t in [-1/2, 1/2], as polynomials of t**2, the sine's times t:
+# interpolated at Chebyshev nodes, error 1e-8.
+_SIN = (
+    *(-6.283185302511506, 41.341700405317546, -81.60513138579604, 76.70301535384161),
+    *(-42.02592698579066, 14.899846667590962, -3.2381375092334794),
+)
+_COS = (
+    *(-0.9999999890590233, 19.73920449945396, -64.93911745989755, 85.45013953091069),
+    *(-60.167630951108976, 25.967599248846334, -6.528658161564273),
+)
+
+
+@inlined
+def _polynomial(c, x):
+    return c[0] + x * (c[1] + x * (c[2] + x * (c[3] + x * (c[4] + x * (c[5] + x * c[6])))))
 
 
 @inlined
@@ -91,9 +106,9 @@ def log_impression(s, response, cover, category):
 
 @inlined
 def _encode_context(s, p, out):
-    angle = 2.0 * math.pi * (s.time_s / DAY_S - math.floor(s.time_s / DAY_S))
-    out[0] = math.sin(angle)
-    out[1] = math.cos(angle)
+    turn = s.time_s / DAY_S - math.floor(s.time_s / DAY_S) - 0.5
+    out[0] = turn * _polynomial(_SIN, turn * turn)
+    out[1] = _polynomial(_COS, turn * turn)
     out[2] = 1.0 if p.one_visit else max(0.0, (s.end_s - s.time_s) / p.horizon_s)
     out[8] = (s.clicks + 1.0) / (s.impression + 4.0)  # a prior of one click in four
     num_categories = s.category_watch_s.shape[0]
