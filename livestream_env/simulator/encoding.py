@@ -43,8 +43,8 @@ _LOG = tuple(
 _ZERO = np.float32(0.0)
 _ONE, _HALF, _LN_2 = np.float32(1.0), np.float32(0.5), np.float32(0.6931471805599453)
 _SQRT_HALF_BITS, _MANTISSA_BITS = np.int32(0x3F3504F3), np.int32(23)
-# Sine and cosine of (t + 1/2) turns for t in [-1/2, 1/2], as polynomials of t**2, the sine's times t:
-# interpolated at Chebyshev nodes, error 1e-8.
+# Sine and cosine of (t + 1/2) turns for t in [-1/2, 1/2]: polynomials of t**2, the sine's times t,
+# fitted at Chebyshev nodes; error 1e-8.
 _SIN = (
     *(-6.283185302511506, 41.341700405317546, -81.60513138579604, 76.70301535384161),
     *(-42.02592698579066, 14.899846667590962, -3.2381375092334794),
@@ -112,7 +112,7 @@ def _encode_context(s, p, out):
     out[2] = 1.0 if p.one_visit else max(0.0, (s.end_s - s.time_s) / p.horizon_s)
     out[8] = (s.clicks + 1.0) / (s.impression + 4.0)  # a prior of one click in four
     num_categories = s.category_watch_s.shape[0]
-    logs = lanes(np.float32, s.category_watch_s, 5)
+    logs = lanes(np.float32, s.category_watch_s, 5)  # all logarithms at once
     for k in range(num_categories):
         logs[k] = s.category_watch_s[k]
     logs[num_categories] = s.time_s - s.visit_start_s
@@ -121,7 +121,7 @@ def _encode_context(s, p, out):
     logs[num_categories + 3] = s.impression
     logs[num_categories + 4] = s.watch_s
     for i in range(num_categories + 5, logs.shape[0]):
-        logs[i] = 0.0
+        logs[i] = _ZERO
     for i in range(logs.shape[0]):
         logs[i] = log1p_32(logs[i])
     out[3] = min(logs[num_categories] * _ELAPSED_S, _ONE)
@@ -135,52 +135,54 @@ def _encode_context(s, p, out):
 
 @inlined
 def _encode_candidates(s, w, p, category_watch, out):
-    width = 9 + s.category_watch_s.shape[0]
-    affinity_std = np.float32(p.affinity_estimate_std)
-    engagement_std = np.float32(p.engagement_noise_std)
-    share = np.float32(p.highlight_share)
-    num_candidates = s.room.shape[0]
-    # Errors belong to the pair, and to the room's moment: asking twice gives no new answer.
+    # What must be computed, for all candidates at once: gathered, computed, written to the rows.
     pair, moment = lanes(np.int64, s.room, 0), lanes(np.int64, s.room, 0)
     affinity, engagement = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
     age, past = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
     for i in range(age.shape[0]):
         pair[i], moment[i] = 0, 0
         affinity[i], engagement[i], age[i], past[i] = _ZERO, _ZERO, _ZERO, _ZERO
-    for i in range(num_candidates):
+    share = np.float32(p.highlight_share)
+    for i in range(s.room.shape[0]):
         if s.room[i] >= 0:
-            room_age_s = s.time_s - s.room_start_s[i]
             pair[i] = s.viewer * w.streamers.shape[0] + s.streamer[i]
             moment[i] = s.room[i] * _CELLS + s.cell[i]
             affinity[i] = s.affinity[i]
             engagement[i] = s.highlight[i] - share
-            age[i] = room_age_s
+            age[i] = s.time_s - s.room_start_s[i]
             if s.known[i] >= 0:
                 past[i] = s.attached_watch_s[s.known[i]]
+    affinity_std = np.float32(p.affinity_estimate_std)
+    engagement_std = np.float32(p.engagement_noise_std)
     for i in range(age.shape[0]):
+        # Errors belong to the pair, and to the room's moment: asking twice gives no new answer.
         error = affinity_std * rough_normal(mix(_AFFINITY_KEY, pair[i]))
         affinity[i] = _clip((affinity[i] + error) * _AFFINITY)
         error = engagement_std * rough_normal(mix(_ENGAGEMENT_KEY, moment[i]))
         engagement[i] = _clip((engagement[i] + error) * _ENGAGEMENT)
         age[i] = _log_scaled(age[i], _ROOM_S)
         past[i] = _log_scaled(past[i], _DAY_S)
-    for i in range(num_candidates * width):
+    width = 9 + s.category_watch_s.shape[0]
+    for i in range(s.room.shape[0] * width):
         out[i] = 0.0
-    for i in range(num_candidates):
+    for i in range(s.room.shape[0]):
         if s.room[i] >= 0:
             row = out[i * width : (i + 1) * width]
-            j = w.streamers[s.streamer[i]]
-            row[0] = 1.0
-            row[1] = affinity[i]
-            row[2] = past[i]
-            if s.known[i] >= 0:
-                row[3] = s.attached_followed[s.known[i]]
-            row[4] = j.cover
-            row[5] = j.popularity
-            row[6] = age[i]
-            row[7] = engagement[i]
-            row[8] = category_watch[j.category]
-            row[9 + j.category] = 1.0
+            row[1], row[2], row[6], row[7] = affinity[i], past[i], age[i], engagement[i]
+            _copy_known_features(s, w, i, category_watch, row)
+
+
+@inlined
+def _copy_known_features(s, w, i, category_watch, row):
+    """What is stored about candidate ``i`` as it is observed."""
+    j = w.streamers[s.streamer[i]]
+    row[0] = 1.0
+    if s.known[i] >= 0:
+        row[3] = s.attached_followed[s.known[i]]
+    row[4] = j.cover
+    row[5] = j.popularity
+    row[8] = category_watch[j.category]
+    row[9 + j.category] = 1.0
 
 
 @inlined

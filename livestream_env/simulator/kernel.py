@@ -249,8 +249,8 @@ def advance(
 
     One entry point for all, because each costs seconds to compile. A slot that has ended
     begins its next episode instead of playing. Shapes: slots, actions, outcomes (N,), observations
-    (N, D); the rest as in :class:`WorldArrays` and :func:`parameter_record`. The world's arrays come
-    one by one here, because to call with a tuple takes half as long again.
+    (N, D); the rest as in :class:`WorldArrays` and :func:`parameter_record`. The world's arrays
+    come one by one here, because to call with a tuple takes half as long again.
     """
     w = WorldArrays(viewers, streamers, rooms, content, index_offset, index_share, index)
     p = parameters[0]
