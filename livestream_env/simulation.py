@@ -334,7 +334,7 @@ class Simulation:
         for name, (values, table) in ids.items():
             if values.size and not -1 <= values.min() <= values.max() < len(table):
                 raise ValueError(f"state is of another world: it has a {name} unknown to this one")
-        self.slots = state.copy()
+        self.slots = state.copy().view(self.slots.dtype)  # the same object, see state.py
         self._begun = False
 
     # Spaces

@@ -19,11 +19,12 @@ def find_room(s, w, i):
             low = middle + 1
         else:
             high = middle
-    _remember_room(s, w, i, low)
+    remember_room(s, w, i, low)
 
 
 @inlined
-def _remember_room(s, w, i, room):
+def remember_room(s, w, i, room):
+    """Remember a room of the i-th attached streamer; the one after her last one means none."""
     s.attached_room[i] = room
     streamer = w.streamers[s.attached_streamer[i]]
     if room < streamer.first_room + streamer.num_rooms:
@@ -42,7 +43,7 @@ def room_of_attached(s, w, i, until_s):
     the timetable at every impression would cost more than all else.
     """
     while s.attached_until_s[i] <= until_s:
-        _remember_room(s, w, i, s.attached_room[i] + 1)
+        remember_room(s, w, i, s.attached_room[i] + 1)
     return s.attached_room[i] if s.attached_from_s[i] <= s.time_s else -1
 
 
@@ -60,18 +61,20 @@ def cell_at(start_s, now_s):
 
 
 @inlined
-def highlight(w, p, room, now_s):
-    """1.0 during a highlight of a live room, else 0.0; the long-run share where switched off."""
+def highlight(w, p, cell):
+    """1.0 during a highlight of a room, else 0.0; the long-run share where switched off.
+
+    ``cell`` counts the half minutes of all rooms.
+    """
     if not p.use_highlights:
         return p.highlight_share
-    cell = w.rooms[room].content + cell_at(w.rooms[room].start_s, now_s)
     return float((w.content[cell >> 3] >> (cell & 7)) & 1)
 
 
 @inlined
-def highlight_of_entry(p, entry, bin_s, now_s):
-    """The same of an entry of the index, in the bin that began at ``bin_s``."""
+def highlight_of_entry(p, entry, bin_s, cell):
+    """The same of an entry of the index in the bin that began at ``bin_s``, by the room's cell."""
     if not p.use_highlights:
         return p.highlight_share
     first = max(0, cell_at(entry.start_s, bin_s))
-    return float((entry.content >> (cell_at(entry.start_s, now_s) - first)) & 1)
+    return float((entry.content >> (cell - first)) & 1)

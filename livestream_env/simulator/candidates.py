@@ -14,12 +14,13 @@ import numpy as np
 from livestream_env.room_index import INDEX_STEP_S
 from livestream_env.simulator import rng
 from livestream_env.simulator.availability import (
+    cell_at,
     highlight,
     highlight_of_entry,
     index_bin,
     room_of_attached,
 )
-from livestream_env.simulator.compiling import inlined, prefetch
+from livestream_env.simulator.compiling import dot, inlined, lanes, position, prefetch
 from livestream_env.simulator.rng import below, mix, unit_32
 from livestream_env.simulator.state import SPARE_DRAWS
 
@@ -27,38 +28,29 @@ _ROUNDS = 4  # of draws, each for the slots that the one before left empty
 _FIRST = np.int64(0)  # no literal: Numba would compile what it is given to once more
 _MARGIN_S = 1.0  # a candidate lasts at least this long beyond the browsing
 QUALITY_WEIGHT, AFFINITY_SCALE = 0.5, 1.0 / 1.2  # scaled to a variance of about 1
-_ZERO = np.float32(0.0)
 _S32, _MASK_32 = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 @inlined
-def _is_new(s, room):
-    """Whether the room is not among the candidates yet."""
-    shown = False
-    for i in range(s.room.shape[0]):
-        shown |= s.room[i] == room
-    return not shown
-
-
-@inlined
-def _add(s, room, streamer, start_s, highlight):
-    """Make a room the candidate of the next slot to fill."""
+def _add(s, w, room, streamer, start_s, cell):
+    """Make a room the candidate of the next slot to fill; returns the slot."""
     i = s.order[s.num_found]
     s.num_found += 1
     s.room[i] = room
     s.streamer[i] = streamer
     s.room_start_s[i] = start_s
-    s.highlight[i] = highlight
+    s.cell[i] = cell
+    prefetch(w.streamers, streamer)
+    return i
 
 
 @inlined
-def _draw_category(share, bits):
-    """Draw from running sums of shares, with the high 32 of the ``bits``."""
-    u = unit_32(bits)
-    k = 0
-    for i in range(share.shape[0] - 1):
-        k += share[i] <= u
-    return k
+def _draw_category(share, num_categories, u):
+    """Draw from running sums of shares, with ``u`` uniform on [0, 1)."""
+    category = 0
+    for k in range(num_categories - 1):
+        category += share[k] <= u
+    return category
 
 
 @inlined
@@ -76,13 +68,9 @@ def prepare_categories(s, w, p):
 @inlined
 def _affinity(v, j):
     """Affinity of a viewer to a streamer: taste, embedding, quality; about standard normal."""
-    a, b, c, d = _ZERO, _ZERO, _ZERO, _ZERO  # four sums, which the processor adds side by side
-    for i in range(0, v.embedding.shape[0], 4):
-        a += v.embedding[i] * j.embedding[i]
-        b += v.embedding[i + 1] * j.embedding[i + 1]
-        c += v.embedding[i + 2] * j.embedding[i + 2]
-        d += v.embedding[i + 3] * j.embedding[i + 3]
-    total = v.taste[j.category] + np.float32(QUALITY_WEIGHT) * j.quality + ((a + c) + (b + d))
+    total = (
+        v.taste[j.category] + np.float32(QUALITY_WEIGHT) * j.quality + dot(v.embedding, j.embedding)
+    )
     return total * np.float32(AFFINITY_SCALE)
 
 
@@ -96,11 +84,19 @@ def _from_attached(s, w, p, key, until_s):
             break
         room = room_of_attached(s, w, i, until_s)
         if room >= 0:
-            now = highlight(w, p, room, s.time_s)
-            _add(s, room, s.attached_streamer[i], s.attached_from_s[i], now)
+            start_s = s.attached_from_s[i]
+            _add(s, w, room, s.attached_streamer[i], start_s, cell_at(start_s, s.time_s))
+            prefetch(w.rooms, room)
         i += 1
         if i == s.num_attached:
             i = 0
+    s.num_of_attached = s.num_found
+
+
+@inlined
+def _content_cell(s, w, i):
+    """The cell of the room in slot ``i``, as the content counts them."""
+    return w.rooms[s.room[i]].content + s.cell[i]
 
 
 @inlined
@@ -117,17 +113,22 @@ def _draw(s, w, p, key, number):
     # A few more than needed, because some will not be live any more, or not new.
     of_category = p.category_quota - s.num_found
     s.num_of_category = of_category + SPARE_DRAWS if of_category > 0 else 0
-    popular = num_candidates - max(p.category_quota, s.num_found)
-    s.num_drawn = s.num_of_category + popular + SPARE_DRAWS
+    of_all = num_candidates - max(p.category_quota, s.num_found)
+    s.num_drawn = s.num_of_category + of_all + SPARE_DRAWS
+    bits = lanes(np.uint64, s.drawn, 0)
+    preferred, popular = lanes(np.int64, s.drawn, 0), lanes(np.int64, s.drawn, 0)
+    num_categories = s.category_share.shape[0]
+    for i in range(bits.shape[0]):
+        bits[i] = mix(key, rng.CANDIDATES + 1 + number * s.drawn.shape[0] + i)
+        u = unit_32(bits[i])
+        preferred[i] = _draw_category(s.category_share, num_categories, u)
+        popular[i] = _draw_category(w.index_share[time_bin], num_categories, u)
     for i in range(s.num_drawn):
-        bits = mix(key, rng.CANDIDATES + 1 + number * s.drawn.shape[0] + i)
-        category = -1
-        if i < s.num_of_category:
-            category = _draw_category(s.category_share, bits)
-        if category < 0 or offset[category] == offset[category + 1]:
-            category = _draw_category(w.index_share[time_bin], bits)
+        category = preferred[i] if i < s.num_of_category else popular[i]
+        if offset[category] == offset[category + 1]:
+            category = popular[i]
         low = offset[category]
-        place = (bits & _MASK_32) * np.uint64(offset[category + 1] - low)
+        place = (bits[i] & _MASK_32) * np.uint64(offset[category + 1] - low)
         s.drawn[i] = low + np.int64(place >> _S32)
         s.drawn_remainder[i] = place & _MASK_32
         prefetch(w.index, s.drawn[i])
@@ -174,9 +175,10 @@ def _add_entry(s, w, p, i, bin_s, until_s):
     """Fill the next slot with an entry of the index, if it is live and new."""
     entry = w.index[i]
     is_live = entry.start_s <= s.time_s and entry.left_s > until_s - bin_s
-    if is_live and _is_new(s, entry.room):
-        now = highlight_of_entry(p, entry, bin_s, s.time_s)
-        _add(s, entry.room, entry.streamer, entry.start_s, now)
+    if is_live and position(s.room, entry.room) < 0:
+        cell = cell_at(entry.start_s, s.time_s)
+        i = _add(s, w, entry.room, entry.streamer, entry.start_s, cell)
+        s.highlight[i] = highlight_of_entry(p, entry, bin_s, cell)
 
 
 # Retrieval in three steps. Between them the kernel turns to other viewers, until what was asked of
@@ -195,7 +197,7 @@ def begin_retrieval(s, w, p, key):
     for i in range(s.room.shape[0] - 1, 0, -1):
         j = below(mix(bits, i), i + 1)
         s.order[i], s.order[j] = s.order[j], s.order[i]
-    s.num_found = 0
+    s.num_found, s.num_of_attached = 0, 0
     if s.num_attached > 0:
         _from_attached(s, w, p, key, s.time_s + p.browse_s + _MARGIN_S)
     _draw(s, w, p, key, _FIRST)
@@ -205,6 +207,8 @@ def begin_retrieval(s, w, p, key):
 def continue_retrieval(s, w):
     """Second step of retrieval."""
     _settle(s, w)
+    for k in range(s.num_of_attached):
+        prefetch(w.content, _content_cell(s, w, s.order[k]) >> 3)
 
 
 @inlined
@@ -212,6 +216,9 @@ def end_retrieval(s, w, p, key):
     """Third step of retrieval: the candidates are on the screen."""
     num_candidates = s.room.shape[0]
     until_s = s.time_s + p.browse_s + _MARGIN_S
+    for k in range(s.num_of_attached):
+        i = s.order[k]
+        s.highlight[i] = highlight(w, p, _content_cell(s, w, i))
     _check(s, w, p, until_s)
     for number in range(1, _ROUNDS):
         if s.num_found < num_candidates:
@@ -224,8 +231,5 @@ def end_retrieval(s, w, p, key):
         s.known[i] = -1
         s.affinity[i] = 0.0
         if s.streamer[i] >= 0:
+            s.known[i] = position(s.attached_streamer, s.streamer[i])
             s.affinity[i] = _affinity(w.viewers[s.viewer], w.streamers[s.streamer[i]])
-    for known in range(s.num_attached):
-        for i in range(num_candidates):
-            same = s.streamer[i] == s.attached_streamer[known]
-            s.known[i] = known if same else s.known[i]

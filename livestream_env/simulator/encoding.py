@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from livestream_env.simulator.availability import cell_at
-from livestream_env.simulator.compiling import inlined
+from livestream_env.simulator.compiling import inlined, lanes, move
 from livestream_env.simulator.rng import mix, rough_normal
 from livestream_env.simulator.tables import COVER
 from livestream_env.world import DAY_S
@@ -41,8 +40,24 @@ _LOG = tuple(
         ),
     )
 )
+_ZERO = np.float32(0.0)
 _ONE, _HALF, _LN_2 = np.float32(1.0), np.float32(0.5), np.float32(0.6931471805599453)
 _SQRT_HALF_BITS, _MANTISSA_BITS = np.int32(0x3F3504F3), np.int32(23)
+# Sine and cosine of (t + 1/2) turns for t in [-1/2, 1/2]: polynomials of t**2, the sine's times t,
+# fitted at Chebyshev nodes; error 1e-8.
+_SIN = (
+    *(-6.283185302511506, 41.341700405317546, -81.60513138579604, 76.70301535384161),
+    *(-42.02592698579066, 14.899846667590962, -3.2381375092334794),
+)
+_COS = (
+    *(-0.9999999890590233, 19.73920449945396, -64.93911745989755, 85.45013953091069),
+    *(-60.167630951108976, 25.967599248846334, -6.528658161564273),
+)
+
+
+@inlined
+def _polynomial(c, x):
+    return c[0] + x * (c[1] + x * (c[2] + x * (c[3] + x * (c[4] + x * (c[5] + x * c[6])))))
 
 
 @inlined
@@ -51,10 +66,12 @@ def log1p_32(x):
     bits = np.float32(np.float32(x) + _ONE).view(np.int32)
     exponent = (bits - _SQRT_HALF_BITS) >> _MANTISSA_BITS
     t = np.int32(bits - (exponent << _MANTISSA_BITS)).view(np.float32) - _ONE
-    series = _LOG[0]
-    for i in range(1, 9):
-        series = series * t + _LOG[i]
     square = t * t
+    fourth = square * square
+    # In pairs, of which the processor works on several at a time.
+    low = _LOG[8] + _LOG[7] * t + (_LOG[6] + _LOG[5] * t) * square
+    high = _LOG[4] + _LOG[3] * t + (_LOG[2] + _LOG[1] * t) * square
+    series = low + (high + _LOG[0] * fourth) * fourth
     return np.float32(exponent) * _LN_2 + (t - _HALF * square + t * square * series)
 
 
@@ -72,9 +89,7 @@ def _log_scaled(x, scale):
 def log_impression(s, response, cover, category):
     """Put an impression at the head of the history, as it will be observed."""
     rows, width = s.history.shape
-    for i in range(rows - 1, 0, -1):
-        for j in range(width):
-            s.history[i, j] = s.history[i - 1, j]
+    move(s.history, width, s.history, (rows - 1) * width)
     head = s.history[0]
     for j in range(width):
         head[j] = 0.0
@@ -91,51 +106,83 @@ def log_impression(s, response, cover, category):
 
 @inlined
 def _encode_context(s, p, out):
-    angle = 2.0 * math.pi * (s.time_s / DAY_S - math.floor(s.time_s / DAY_S))
-    out[0] = math.sin(angle)
-    out[1] = math.cos(angle)
+    turn = s.time_s / DAY_S - math.floor(s.time_s / DAY_S) - 0.5
+    out[0] = turn * _polynomial(_SIN, turn * turn)
+    out[1] = _polynomial(_COS, turn * turn)
     out[2] = 1.0 if p.one_visit else max(0.0, (s.end_s - s.time_s) / p.horizon_s)
-    out[3] = _log_scaled(s.time_s - s.visit_start_s, _ELAPSED_S)
-    out[4] = _log_scaled(s.visit_impression, _COUNT)
-    out[5] = _log_scaled(s.visit, _VISITS)
-    out[6] = _log_scaled(s.impression, _COUNT)
-    out[7] = _log_scaled(s.watch_s, _DAY_S)
     out[8] = (s.clicks + 1.0) / (s.impression + 4.0)  # a prior of one click in four
-    for k in range(s.category_watch_s.shape[0]):
-        out[9 + k] = _log_scaled(s.category_watch_s[k], WATCH_S)
+    num_categories = s.category_watch_s.shape[0]
+    logs = lanes(np.float32, s.category_watch_s, 5)  # all logarithms at once
+    for k in range(num_categories):
+        logs[k] = s.category_watch_s[k]
+    logs[num_categories] = s.time_s - s.visit_start_s
+    logs[num_categories + 1] = s.visit_impression
+    logs[num_categories + 2] = s.visit
+    logs[num_categories + 3] = s.impression
+    logs[num_categories + 4] = s.watch_s
+    for i in range(num_categories + 5, logs.shape[0]):
+        logs[i] = _ZERO
+    for i in range(logs.shape[0]):
+        logs[i] = log1p_32(logs[i])
+    out[3] = min(logs[num_categories] * _ELAPSED_S, _ONE)
+    out[4] = min(logs[num_categories + 1] * _COUNT, _ONE)
+    out[5] = min(logs[num_categories + 2] * _VISITS, _ONE)
+    out[6] = min(logs[num_categories + 3] * _COUNT, _ONE)
+    out[7] = min(logs[num_categories + 4] * _DAY_S, _ONE)
+    for k in range(num_categories):
+        out[9 + k] = min(logs[k] * WATCH_S, _ONE)
 
 
 @inlined
 def _encode_candidates(s, w, p, category_watch, out):
-    width = 9 + s.category_watch_s.shape[0]
+    # What must be computed, for all candidates at once: gathered, computed, written to the rows.
+    pair, moment = lanes(np.int64, s.room, 0), lanes(np.int64, s.room, 0)
+    affinity, engagement = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
+    age, past = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
+    for i in range(age.shape[0]):
+        pair[i], moment[i] = 0, 0
+        affinity[i], engagement[i], age[i], past[i] = _ZERO, _ZERO, _ZERO, _ZERO
+    share = np.float32(p.highlight_share)
+    for i in range(s.room.shape[0]):
+        if s.room[i] >= 0:
+            pair[i] = s.viewer * w.streamers.shape[0] + s.streamer[i]
+            moment[i] = s.room[i] * _CELLS + s.cell[i]
+            affinity[i] = s.affinity[i]
+            engagement[i] = s.highlight[i] - share
+            age[i] = s.time_s - s.room_start_s[i]
+            if s.known[i] >= 0:
+                past[i] = s.attached_watch_s[s.known[i]]
     affinity_std = np.float32(p.affinity_estimate_std)
     engagement_std = np.float32(p.engagement_noise_std)
-    share = np.float32(p.highlight_share)
+    for i in range(age.shape[0]):
+        # Errors belong to the pair, and to the room's moment: asking twice gives no new answer.
+        error = affinity_std * rough_normal(mix(_AFFINITY_KEY, pair[i]))
+        affinity[i] = _clip((affinity[i] + error) * _AFFINITY)
+        error = engagement_std * rough_normal(mix(_ENGAGEMENT_KEY, moment[i]))
+        engagement[i] = _clip((engagement[i] + error) * _ENGAGEMENT)
+        age[i] = _log_scaled(age[i], _ROOM_S)
+        past[i] = _log_scaled(past[i], _DAY_S)
+    width = 9 + s.category_watch_s.shape[0]
     for i in range(s.room.shape[0] * width):
         out[i] = 0.0
     for i in range(s.room.shape[0]):
-        if s.room[i] < 0:
-            continue
-        row = out[i * width : (i + 1) * width]
-        j = w.streamers[s.streamer[i]]
-        # Errors belong to the pair, and to the room's moment: asking twice gives no new answer.
-        pair = mix(_AFFINITY_KEY, s.viewer * w.streamers.shape[0] + s.streamer[i])
-        cell = cell_at(s.room_start_s[i], s.time_s)
-        moment = mix(_ENGAGEMENT_KEY, s.room[i] * _CELLS + cell)
-        affinity = s.affinity[i] + affinity_std * rough_normal(pair)
-        engagement = s.highlight[i] - share + engagement_std * rough_normal(moment)
-        known = s.known[i]
-        row[0] = 1.0
-        row[1] = _clip(affinity * _AFFINITY)
-        if known >= 0:
-            row[2] = _log_scaled(s.attached_watch_s[known], _DAY_S)
-            row[3] = s.attached_followed[known]
-        row[4] = j.cover
-        row[5] = j.popularity
-        row[6] = _log_scaled(s.time_s - s.room_start_s[i], _ROOM_S)
-        row[7] = _clip(engagement * _ENGAGEMENT)
-        row[8] = category_watch[j.category]
-        row[9 + j.category] = 1.0
+        if s.room[i] >= 0:
+            row = out[i * width : (i + 1) * width]
+            row[1], row[2], row[6], row[7] = affinity[i], past[i], age[i], engagement[i]
+            _copy_known_features(s, w, i, category_watch, row)
+
+
+@inlined
+def _copy_known_features(s, w, i, category_watch, row):
+    """What is stored about candidate ``i`` as it is observed."""
+    j = w.streamers[s.streamer[i]]
+    row[0] = 1.0
+    if s.known[i] >= 0:
+        row[3] = s.attached_followed[s.known[i]]
+    row[4] = j.cover
+    row[5] = j.popularity
+    row[8] = category_watch[j.category]
+    row[9 + j.category] = 1.0
 
 
 @inlined
@@ -165,15 +212,12 @@ def encode(s, w, p, out):
     num_categories = s.category_watch_s.shape[0]
     viewer = w.viewers[s.viewer].features
     at = viewer.shape[0]
-    for i in range(at):
-        out[i] = viewer[i]
+    move(out, 0, viewer, at)
     _encode_context(s, p, out[at:])
     at += 9 + num_categories
     category_watch = out[at - num_categories : at]  # the context's last columns
-    for i in range(s.history.shape[0]):
-        for j in range(s.history.shape[1]):
-            out[at] = s.history[i, j]
-            at += 1
+    move(out, at, s.history, s.history.size)
+    at += s.history.size
     end = at + s.room.shape[0] * (9 + num_categories)
     _encode_candidates(s, w, p, category_watch, out[at:end])
     if p.observe_full:

@@ -13,6 +13,7 @@ import numpy as np
 
 from livestream_env.reward import MAX_COUNTED, reward_components
 from livestream_env.simulator import rng
+from livestream_env.simulator.availability import find_room
 from livestream_env.simulator.candidates import (
     begin_retrieval,
     continue_retrieval,
@@ -133,7 +134,8 @@ def _recall_attachments(s, w, p):
     viewer = w.viewers[s.viewer]
     for i in range(viewer.attached_streamer.shape[0]):
         if viewer.attached_streamer[i] >= 0:
-            known = remember(s, w, viewer.attached_streamer[i])
+            known = remember(s, viewer.attached_streamer[i])
+            find_room(s, w, known)
             s.attached_watch_s[known] = viewer.attached_watch_s[i]
             s.attached_followed[known] = viewer.attached_followed[i]
             if p.use_attachment:

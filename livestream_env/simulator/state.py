@@ -6,6 +6,7 @@ comparing it is a test, pickling it is a checkpoint.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,11 @@ SPARE_DRAWS = 2  # draws of candidates beyond what is needed, per source
 HORIZONS = {"visit": 1, "day": 1, "week": 7}  # in days; a visit begins on one
 DAY_START_S = 4 * 3600.0  # a viewer-day runs from 04:00, the quietest hour, to 04:00
 
+# Types of records that are equal should be the same object: then Numba knows an array's type at a
+# glance; otherwise it compares them field by field, in every call, for a few microseconds.
 
+
+@functools.cache
 def slot_dtype(num_categories: int, num_candidates: int, history_length: int) -> np.dtype[Any]:
     """One viewer in play: identity, clock, inner state, memory, and the candidates shown.
 
@@ -75,10 +80,12 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
             ("affinity", "f4", (num_candidates,)),  # true
             ("highlight", "f4", (num_candidates,)),  # as availability.highlight
             ("room_start_s", "f8", (num_candidates,)),
+            ("cell", "i4", (num_candidates,)),  # half minute of the room, as availability.cell_at
             # While candidates are retrieved: in which order slots are filled, how many are,
             # entries of the index drawn for the others, what decides between entry and alias
             ("order", "i4", (num_candidates,)),
             ("num_found", "i8"),
+            ("num_of_attached", "i8"),
             ("num_of_category", "i8"),
             ("num_drawn", "i8"),
             ("drawn", "i8", (num_candidates + 2 * SPARE_DRAWS,)),
@@ -88,6 +95,7 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
     )
 
 
+@functools.cache
 def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
     """What one reset or step brought: the fields of ``info``, then what is not in it as it is."""
     return np.dtype(

@@ -6,10 +6,11 @@ are stored as they are observed.
 
 from __future__ import annotations
 
+import functools
 import math
 import mmap
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -113,47 +114,58 @@ def _viewers(world: World) -> NDArray[Any]:
             viewers["taste"] / _TASTE,
         ]
     ).clip(-1.0, 1.0)
-    copied = ("activity", "gift_propensity", "taste", "satiation_gain")
-    attached = ("attached_streamer", "attached_strength", "attached_watch_s", "attached_followed")
-    packed = np.empty(
-        len(viewers),
-        np.dtype(
-            [
-                *((name, viewers.dtype[name]) for name in copied),
-                ("embedding", "f4", embedding.shape[1:]),
-                ("features", "f4", features.shape[1:]),
-                *((name, viewers.dtype[name]) for name in attached),
-            ],
-            align=True,
-        ),
-    )
-    packed["embedding"], packed["features"] = embedding, features
-    for name in (*copied, *attached):
-        packed[name] = viewers[name]
-    return packed
+    dtype = _viewer_dtype(viewers.dtype, embedding.shape[1], features.shape[1])
+    return _packed(dtype, viewers, embedding=embedding, features=features)
 
 
 def _streamers(world: World) -> NDArray[Any]:
     """What a candidate needs of its streamer: 60 bytes of the default world's."""
     streamers = world.streamers
     embedding = _padded(streamers["embedding"])
-    copied = ("category", "first_room", "num_rooms", "quality", "sensationalism")
-    packed = np.empty(
-        len(streamers),
-        np.dtype(
-            [
-                ("embedding", "f4", embedding.shape[1:]),
-                *((name, streamers.dtype[name]) for name in copied),
-                ("cover", "f4"),  # observed
-                ("popularity", "f4"),  # observed
-            ],
-            align=True,
-        ),
-    )
-    packed["embedding"] = embedding
-    for name in copied:
-        packed[name] = streamers[name]
-    packed["cover"] = (streamers["sensationalism"] / COVER).clip(-1.0, 1.0)
     popularity = np.log(np.maximum(streamers["popularity"], 1e-9)) / _LOG_POPULARITY
-    packed["popularity"] = popularity.clip(-1.0, 1.0)
+    return _packed(
+        _streamer_dtype(streamers.dtype, embedding.shape[1]),
+        streamers,
+        embedding=embedding,
+        cover=(streamers["sensationalism"] / COVER).clip(-1.0, 1.0),
+        popularity=popularity.clip(-1.0, 1.0),
+    )
+
+
+def _packed(dtype: np.dtype[Any], table: NDArray[Any], **columns: NDArray[Any]) -> NDArray[Any]:
+    """Records of ``dtype``: the ``columns`` given, the others from ``table``."""
+    packed = np.empty(len(table), dtype)
+    for name in cast(tuple[str, ...], dtype.names):
+        packed[name] = columns[name] if name in columns else table[name]
     return packed
+
+
+@functools.cache  # see state.py
+def _viewer_dtype(of: np.dtype[Any], embedding_dim: int, num_features: int) -> np.dtype[Any]:
+    """Packed from a table of viewers of the type ``of``."""
+    drawn = ("activity", "gift_propensity", "taste", "satiation_gain")
+    attached = ("attached_streamer", "attached_strength", "attached_watch_s", "attached_followed")
+    return np.dtype(
+        [
+            *((name, of[name]) for name in drawn),
+            ("embedding", "f4", (embedding_dim,)),
+            ("features", "f4", (num_features,)),
+            *((name, of[name]) for name in attached),
+        ],
+        align=True,
+    )
+
+
+@functools.cache
+def _streamer_dtype(of: np.dtype[Any], embedding_dim: int) -> np.dtype[Any]:
+    """Packed from a table of streamers of the type ``of``."""
+    copied = ("category", "first_room", "num_rooms", "quality", "sensationalism")
+    return np.dtype(
+        [
+            ("embedding", "f4", (embedding_dim,)),
+            *((name, of[name]) for name in copied),
+            ("cover", "f4"),  # observed
+            ("popularity", "f4"),  # observed
+        ],
+        align=True,
+    )

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from livestream_env.simulator import rng
-from livestream_env.simulator.availability import find_room
+from livestream_env.simulator.availability import remember_room
 from livestream_env.simulator.compiling import inlined
 from livestream_env.world import DAY_S
 
@@ -58,8 +58,11 @@ def pass_time(s, p, seconds):
 
 
 @inlined
-def remember(s, w, streamer):
-    """Index of a new entry for the streamer; the weakest gives way when memory is full."""
+def remember(s, streamer):
+    """Index of a new entry for the streamer; the weakest gives way when memory is full.
+
+    Without her room, see :func:`livestream_env.simulator.availability.find_room`.
+    """
     i = s.num_attached
     if i < s.attachment.shape[0]:
         s.num_attached += 1
@@ -72,7 +75,6 @@ def remember(s, w, streamer):
     s.attachment[i] = 0.0
     s.attached_watch_s[i] = 0.0
     s.attached_followed[i] = 0
-    find_room(s, w, i)
     return i
 
 
@@ -89,7 +91,8 @@ def grow_attachment(s, w, p, slot, streamer, response):
     """Log a click, and let attachment grow by the watch."""
     i = s.known[slot]
     if i < 0:
-        i = remember(s, w, streamer)
+        i = remember(s, streamer)
+        remember_room(s, w, i, s.room[slot])
     s.attached_watch_s[i] += np.float32(response.watch_s)
     if response.follow:
         s.attached_followed[i] = 1

@@ -93,7 +93,8 @@ def test_highlight_changes_on_the_grid_and_stays_within_the_room(bench):
         start_s, end_s, first = (world.rooms[room][n] for n in ("start_s", "end_s", "content"))
         for now_s in np.random.default_rng(room).uniform(start_s, end_s, 20):
             expected = bits[first + int((now_s - start_s) // CONTENT_STEP_S)]
-            assert availability.highlight(bench.w, bench.p, room, now_s) == expected
+            cell = first + availability.cell_at(start_s, now_s)
+            assert availability.highlight(bench.w, bench.p, cell) == expected
         last = first + availability.cell_at(start_s, np.nextafter(end_s, 0))
         after = world.rooms["content"][room + 1]
         assert last < after, "the next room's content begins after this one's"
@@ -113,14 +114,15 @@ def test_an_entry_of_the_index_knows_its_room(bench):
         assert left_s - 0.01 < world.index["left_s"][i] < left_s
         live = max(bin_s, room["start_s"]), min(bin_s + INDEX_STEP_S, room["end_s"])
         for now_s in rng.uniform(*live, size=5) if live[0] < live[1] else ():
-            expected = availability.highlight(bench.w, bench.p, int(index[i]["room"]), now_s)
-            got = availability.highlight_of_entry(bench.p, index[i], bin_s, now_s)
+            cell = availability.cell_at(room["start_s"], now_s)
+            expected = availability.highlight(bench.w, bench.p, int(room["content"]) + cell)
+            got = availability.highlight_of_entry(bench.p, index[i], bin_s, cell)
             assert got == expected
 
 
 def test_highlights_switched_off_are_average(make_env):
     bench = Bench(make_env(highlights=False))
     for room in range(5):
-        now_s = bench.env.world.rooms["start_s"][room]
-        shown = availability.highlight(bench.w, bench.p, room, now_s)
+        cell = int(bench.env.world.rooms["content"][room])
+        shown = availability.highlight(bench.w, bench.p, cell)
         assert shown == bench.env.world.highlight_share
