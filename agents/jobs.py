@@ -17,7 +17,14 @@ TRAINING_STEPS_PER_S = {
     "linucb": 15_000,
 }
 OTHER_STEPS_PER_S = 1_200
-PLAYED_IMPRESSIONS_PER_S = {"greedy-oracle": 6_500, "farsighted-oracle": 6_500}
+# Those that fit or tune something once are slower than they play, as this takes time too.
+PLAYED_IMPRESSIONS_PER_S = {
+    "greedy-oracle": 6_500,
+    "farsighted-oracle": 3_500,
+    "greedy": 15_000,
+    "farsighted": 10_000,
+    "planner": 500,
+}
 OTHER_IMPRESSIONS_PER_S = 40_000
 IMPRESSIONS_PER_EPISODE = {"LiveStreamRecSession-v0": 12, "LiveStreamRecWeek-v0": 230}
 OTHER_IMPRESSIONS_PER_EPISODE = 40
