@@ -163,7 +163,7 @@ def test_finished_runs_are_not_lost_by_accident(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--agents", "random,greedy"], "unknown agent 'greedy'; valid are random, popularity"),
+        (["--agents", "random,nobody"], "unknown agent 'nobody'; valid are random, popularity"),
         (["--agents", "random,random"], "more than once: random"),
         (["--agent", "user_agents:Nobody"], "no class 'Nobody'"),
         (["--agent", "no_such:Thing"], "cannot import 'no_such'"),
