@@ -23,7 +23,7 @@ PLAYED_IMPRESSIONS_PER_S = {
     "farsighted-oracle": 3_500,
     "greedy": 15_000,
     "farsighted": 10_000,
-    "planner": 500,
+    "planner": 3_500,
 }
 OTHER_IMPRESSIONS_PER_S = 40_000
 IMPRESSIONS_PER_EPISODE = {"LiveStreamRecSession-v0": 12, "LiveStreamRecWeek-v0": 230}

@@ -21,7 +21,7 @@ class GreedyOracle:
     weight = 0.0
 
     def __init__(self, env: Any = None, seed: int = 0) -> None:
-        self._env = env.unwrapped if env is not None else None
+        self._env: Any = env.unwrapped if env is not None else None
 
     def bind(self, env: Any) -> None:
         """Read the hidden state of ``env``, single or vector, from now on."""
@@ -37,12 +37,16 @@ class GreedyOracle:
         Raises:
             ValueError: no environment is bound.
         """
+        reward, goodwill = self._expected()
+        return reward - self.weight * goodwill, reward
+
+    def _expected(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Expected reward, -inf for empty slots, and loss of goodwill: (N, candidates) each."""
         if self._env is None:
             raise ValueError("an oracle reads an environment: call bind(env) before predict()")
         response = self._env.expected_response()
         reward = np.where(self._env.action_masks(), response["expected_reward"], -np.inf)
-        goodwill = response["click_probability"] * response["sensationalism"]
-        return reward - self.weight * goodwill, reward
+        return reward, response["click_probability"] * response["sensationalism"]
 
     def predict(
         self,

@@ -1,142 +1,134 @@
-"""A look-ahead planner with the true model.
+"""A planner that knows the hidden state and the true model, never the random numbers to come.
 
-It knows the environment's hidden state and its equations, never its future random numbers: every
-look ahead starts from the exact state of now with random numbers of its own. For each promising
-candidate it weighs two futures, one in which the viewer clicks and one in which she does not:
+It shows the candidate with the highest
 
-    E[reward] + P(click) * (V(after a click) - V(after none)),
+    E[reward] - price * P(click) * sensationalism,
 
-where E[reward] and P(click) are exact and V is the mean, over simulated impressions, of what the
-state after them is worth. The same random numbers for all candidates, and the click not left to
-them, keep the noise far below the differences that count. :mod:`agents.state_value` learns V.
+all exact expectations in the state of now. The price of goodwill depends on that state,
+
+    price = weight * (best + 0.25) * min(1, time left / 6 h),
+
+``best`` being the highest expected reward on the screen. Whole simulated futures led to this form:
+from sampled states, the rewards after a click that is certain were compared with those after
+none, and the loss grew with the click's sensationalism in proportion to ``best``: who enjoys the
+service has more to lose, and at the end of the horizon nobody has. (That satisfaction also rises
+with long views changes no choice for the better: such rooms bring the most reward anyway.)
+
+The weight is planned for by rollouts in the model (Tesauro & Galperin 1996; Bertsekas 2019,
+"Reinforcement learning and optimal control", chapter 2): each of several weights is played from the
+same initial states to the end of the horizon. Expected rewards are summed, not sampled ones, which
+keeps chance out of the comparison.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from .far_sighted import EPISODES
-from .oracles import FarsightedOracle
-from .state_value import StateValue
+from livestream_env.world import DAY_S
+
+from .far_sighted import TUNING_SEED
+from .oracles import GreedyOracle
 from .vector import make_training_env
 
-_CERTAIN = 20.0  # log-odds of a click that is certain, or certain not to come
+_LEAST = 0.25  # added to the best expected reward: where nothing is liked, goodwill counts too
+_FADING_S = 6 * 3600.0  # before the end of the horizon goodwill loses its worth
+_SMALLEST = 64  # viewers simulated together
 
 
-class Planner:
+class Planner(GreedyOracle):
     """See above.
 
     Args:
         env: A single environment, made from an id: what to plan for.
-        seed: Of everything random.
-        candidates: Looked ahead for: those that the far-sighted rule ranks highest.
-        samples: Simulated impressions for each of them, and as many without a click.
-        steps: Impressions of each of 512 viewers, from which a state's worth is learned.
-        episodes: Played with each weight when the far-sighted rule is tuned.
+        seed: Not needed: rollouts are seeded, and nothing else is drawn.
+        viewer_days: Simulated with each weight; a week is seven.
+        weights: To choose from.
     """
+
+    weight = 1.6  # until it is planned for
 
     def __init__(
         self,
-        env: gym.Env,
+        env: gym.Env | None = None,
         seed: int = 0,
-        candidates: int = 5,
-        samples: int = 12,
-        steps: int = 1_000,
-        episodes: int = EPISODES,
+        viewer_days: int = 3_000,
+        weights: Sequence[float] = (0.0, 0.4, 0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0),
     ) -> None:
-        layout = env.unwrapped.layout  # type: ignore[attr-defined]
+        super().__init__(env, seed)
         self.env = env
-        self.seed = seed
-        self.candidates = min(candidates, layout.num_candidates)
-        self.samples = samples
-        self.steps = steps
-        self.rule = FarsightedOracle(env, episodes=episodes)
-        self.value: StateValue | None = None
-        self._rng = np.random.default_rng(seed)
-        self._models: dict[tuple[int, float | None], Any] = {}
-
-    def bind(self, env: Any) -> None:
-        """Read the hidden state of ``env``, made with the same arguments, from now on."""
-        self._env = env.unwrapped
-        self.rule.bind(env)
+        self.viewer_days = viewer_days
+        self.weights = weights
 
     def learn(self, total_timesteps: int | None = None) -> Planner:
-        """Tune the rule and learn what states are worth, whatever ``total_timesteps``."""
-        self.rule.learn()
-        self.value = StateValue(self.rule, self._model(512, None), self.steps, self.seed)
-        return self
-
-    def predict(
-        self,
-        observation: NDArray[np.float32],
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, Any]:
-        """Actions for the moment that the bound environment is in; ignores ``observation``.
+        """Choose the weight by rollouts, whatever ``total_timesteps``.
 
         Raises:
-            ValueError: no environment is bound, or :meth:`learn` was not called.
+            ValueError: it was made without an environment.
         """
-        if self.value is None:
-            raise ValueError("the planner must learn() what a state is worth before predict()")
-        rank, reward = self.rule.values()
-        top = np.argsort(-rank, axis=1, kind="stable")[:, : self.candidates]
-        change = self._changes(self._env.get_state(), top)
-        click = self._env.expected_response()["click_probability"]
-        value = np.take_along_axis(reward, top, 1) + np.take_along_axis(click, top, 1) * change
-        actions = np.take_along_axis(top, value.argmax(axis=1)[:, None], axis=1)[:, 0]
-        return (actions if np.ndim(observation) == 2 else actions[0]), state
+        if self.env is None:
+            raise ValueError("env must be given to plan for, got None")
+        returns = []
+        for weight in self.weights:
+            self.weight = weight
+            returns.append(self._rollouts(self.env))
+        self.weight = self.weights[max(range(len(returns)), key=returns.__getitem__)]
+        self.bind(self.env)
+        return self
 
-    def _changes(self, now: NDArray[Any], actions: NDArray[np.int64]) -> NDArray[np.float64]:
-        """How much more a click is worth afterwards than none.
-
-        Args:
-            now: A snapshot (B,).
-            actions: Candidates (B, K).
+    def values(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of each candidate of the moment that the bound environment is in.
 
         Returns:
-            Means over the samples, (B, K).
+            What a choice is worth (less what all have in common) and the expected immediate
+            reward, (N, candidates) each; -inf for empty slots.
+
+        Raises:
+            ValueError: no environment is bound.
         """
-        keys = self._rng.integers(2**64, size=(len(now), 1, self.samples), dtype=np.uint64)
-        clicked = self._worth_after(now, actions, keys, _CERTAIN)
-        # Without a click it makes no difference what was shown.
-        return clicked - self._worth_after(now, actions[:, :1], keys, -_CERTAIN)
+        reward, goodwill = self._expected()
+        state = self._env.get_state()
+        left = np.clip((state["end_s"] - state["time_s"]) / _FADING_S, 0.0, 1.0)
+        best = np.maximum(reward.max(axis=1), 0.0)
+        price = self.weight * left * (best + _LEAST)
+        return reward - price[:, None] * goodwill, reward
 
-    def _worth_after(
-        self,
-        now: NDArray[Any],
-        actions: NDArray[np.int64],
-        keys: NDArray[np.uint64],
-        click_bias: float,
-    ) -> NDArray[np.float64]:
-        """Mean worth of the states after ``actions`` (B, K), under random keys (B, 1, samples)."""
-        assert self.value is not None
-        shape = (*actions.shape, self.samples)
-        futures = np.repeat(now, shape[1] * shape[2]).reshape(shape)
-        futures["episode_key"] = keys
-        model = self._model(futures.size, click_bias)
-        before = self.value.features(self._model(len(now), None), now)
-        model.set_state(futures.reshape(-1))
-        observation, _, terminated, _, _ = model.step(np.repeat(actions.ravel(), self.samples))
-        worth = self.value.after(before, observation)
-        worth[terminated] = 0.0
-        return np.asarray(worth.reshape(shape).mean(axis=2))
+    def _rollouts(self, env: gym.Env) -> float:
+        """Mean expected reward of an episode, over the same initial states at every call."""
+        model: Any = make_training_env(env, 1).unwrapped
+        model.reset(seed=TUNING_SEED)
+        first = model.get_state()[0]
+        days = (first["end_s"] - first["start_s"]) / DAY_S
+        viewers = math.ceil(self.viewer_days / days) if math.isfinite(days) else self.viewer_days
+        model = make_training_env(env, viewers).unwrapped
+        model.reset(seed=TUNING_SEED)
+        playing, total = np.ones(viewers, bool), 0.0
+        while playing.any():
+            if len(playing) > _SMALLEST and 2 * playing.sum() < len(playing):
+                model, playing = _remaining(env, model, playing)
+            self.bind(model)
+            value, reward = self.values()
+            action = value.argmax(axis=1)
+            # Where nothing is on, nothing is to be had.
+            shown = np.maximum(reward[np.arange(len(action)), action], 0.0)
+            total += float(shown[playing].sum())
+            _, _, terminated, truncated, _ = model.step(action)
+            playing &= ~(terminated | truncated)
+        return total / viewers
 
-    def _model(self, num_envs: int, click_bias: float | None) -> Any:
-        """Environments to simulate in, all observed; in which a click may be certain."""
-        if (num_envs, click_bias) not in self._models:
-            spec = self.env.spec
-            if spec is None:
-                raise ValueError("env must be made from an id, to be made anew")
-            kwargs = {**spec.kwargs, "observe": "full"}
-            if click_bias is not None:
-                kwargs["config"] = {**(kwargs.get("config") or {}), "click_bias": click_bias}
-            single = gym.make(dataclasses.replace(spec, kwargs=kwargs))
-            self._models[num_envs, click_bias] = make_training_env(single, num_envs).unwrapped
-        return self._models[num_envs, click_bias]
+
+def _remaining(
+    env: gym.Env, model: Any, playing: NDArray[np.bool_]
+) -> tuple[Any, NDArray[np.bool_]]:
+    """A smaller model that goes on with the episodes still playing, and which slots those are."""
+    count = max(int(playing.sum()), _SMALLEST)
+    kept = np.argsort(~playing, kind="stable")[:count]
+    smaller: Any = make_training_env(env, count).unwrapped
+    smaller.reset(seed=0)
+    smaller.set_state(model.get_state()[kept])
+    return smaller, playing[kept]

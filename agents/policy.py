@@ -101,6 +101,7 @@ AGENTS: dict[str, AgentSpec] = {
         AgentSpec("farsighted", "agents.observable_rules:FarsightedPolicy"),
         AgentSpec("greedy-oracle", "agents.oracles:GreedyOracle"),
         AgentSpec("farsighted-oracle", "agents.oracles:FarsightedOracle"),
+        AgentSpec("planner", "agents.planner:Planner"),
         AgentSpec("dqn", "agents.dqn:DQN", learns=True, kwargs={"config": "default"}),
         AgentSpec("dqn-article", "agents.dqn:DQN", learns=True, kwargs={"config": "article"}),
         AgentSpec("sb3-dqn", "agents.sb3_dqn:SB3DQN", learns=True),
