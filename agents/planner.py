@@ -8,11 +8,12 @@ all exact expectations in the state of now. The price of goodwill depends on tha
 
     price = weight * (best + 0.25) * min(1, time left / 6 h),
 
-``best`` being the highest expected reward on the screen. Whole simulated futures led to this form:
-from sampled states, the rewards after a click that is certain were compared with those after
-none, and the loss grew with the click's sensationalism in proportion to ``best``: who enjoys the
-service has more to lose, and at the end of the horizon nobody has. (That satisfaction also rises
-with long views changes no choice for the better: such rooms bring the most reward anyway.)
+``best`` being the highest expected reward on the screen. Nothing is simulated when it chooses.
+Simulated futures led to this form once: from sampled states of a day and of a visit, the rewards
+after a click that is certain were compared with those after none, and the loss grew with the
+click's sensationalism in proportion to ``best``: who enjoys the service has more to lose, and at
+the end of the horizon nobody has. It is a rule, no optimum: what a click costs whatever the room,
+and what long views give, is left out.
 
 The weight is planned for by rollouts in the model (Tesauro & Galperin 1996; Bertsekas 2019,
 "Reinforcement learning and optimal control", chapter 2): each of several weights is played from the
