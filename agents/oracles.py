@@ -74,7 +74,7 @@ class FarsightedOracle(GreedyOracle):
     """
 
     weight = 0.8  # until it is tuned
-    weights = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
+    weights = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 
     def __init__(self, env: Any = None, seed: int = 0, episodes: int = EPISODES) -> None:
         super().__init__(env, seed)

@@ -20,9 +20,8 @@ def fit_values(
     seed: int | None,
     batch_size: int = 512,
     learning_rate: float = 1e-3,
-    log_mean: bool = False,
 ) -> None:
-    """Fit the values of given actions, by Adam with a step size that falls linearly to 0.
+    """Fit the values of given actions by squared error: Adam, a step size that falls to 0.
 
     Args:
         network: Changed in place.
@@ -33,8 +32,6 @@ def fit_values(
         seed: Of the order of the rows.
         batch_size: Rows per step; at most n are taken.
         learning_rate: Adam's first step size.
-        log_mean: Values are the logs of what is expected, at most 6: the Poisson likelihood
-            instead of squared error, for targets that are never negative.
     """
     adam = Adam(*flatten_parameters(network))
     rng = np.random.default_rng(seed)
@@ -48,6 +45,5 @@ def fit_values(
         values, backward = network.chosen_with_backward(
             torch.from_numpy(observations[rows]), torch.from_numpy(actions[rows])
         )
-        expected = values.clamp(max=6.0).exp() if log_mean else values
-        backward((expected - torch.from_numpy(targets[rows])) * ((1.0 if log_mean else 2.0) / size))
+        backward((values - torch.from_numpy(targets[rows])) * (2.0 / size))
         adam.step(learning_rate * (1.0 - step / steps))
