@@ -16,6 +16,7 @@ from typing import Any
 import gymnasium as gym
 
 from agents.evaluation import evaluate
+from agents.far_sighted import EPISODES
 from agents.policy import agent_spec
 from agents.statistics import Comparison
 
@@ -25,13 +26,21 @@ IDS = ("LiveStreamRec-v0", "LiveStreamRecSession-v0", "LiveStreamRecWeek-v0")
 LADDER = ("random", "greedy-oracle", "farsighted-oracle")
 
 
-def ladder(env_id: str, episodes: int, seed: int) -> Comparison:
-    """The policies of the ladder on the same viewers."""
+def ladder(env_id: str, episodes: int, seed: int, tuning_episodes: int = EPISODES) -> Comparison:
+    """The policies of the ladder on the same viewers.
+
+    Args:
+        env_id: A registered environment.
+        episodes: Played by each policy.
+        seed: Of their viewers.
+        tuning_episodes: Played with each weight of the far-sighted rule beforehand.
+    """
     env = gym.make(env_id)
     scores = {}
     for name in LADDER:
         policy: Any = agent_spec(name).make(env, seed=0)
         if hasattr(policy, "learn"):
+            policy.episodes = tuning_episodes
             policy.learn()
         scores[name] = evaluate(policy, env_id, episodes=episodes, seed=seed)["reward"][None]
     return Comparison(scores)
@@ -48,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     print("|---|---:|---:|---:|---:|---:|")
     for env_id in IDS:
-        played = ladder(env_id, args.episodes, args.seed)
+        played = ladder(env_id, args.episodes, args.seed, min(EPISODES, args.episodes))
         estimates = [played.score(name) for name in LADDER]
         estimates += [played.ratio(*pair) for pair in (LADDER[:0:-1], LADDER[1::-1])]
         cells = [f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]" for e in estimates]

@@ -34,7 +34,7 @@ def test_calibrate_exits_with_1_on_a_miss(capsys):
     [("LiveStreamRec-v0", 2048, 1.3, 2.5), ("LiveStreamRecWeek-v0", 1024, 1.4, 2.0)],
 )
 def test_planning_pays(env_id, episodes, far_sighted_gain, greedy_gain):
-    played = ladder(env_id, episodes, seed=7)
+    played = ladder(env_id, episodes, seed=7, tuning_episodes=64)
     assert played.ratio("farsighted-oracle", "greedy-oracle").low >= far_sighted_gain
     assert played.ratio("greedy-oracle", "random").low >= greedy_gain
 
