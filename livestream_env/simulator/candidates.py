@@ -189,9 +189,10 @@ def _add_entry(s, w, p, i, bin_s, until_s):
     """Fill the next slot with an entry of the index, if it is live and new."""
     entry = w.index[i]
     is_live = entry.start_s <= s.time_s and entry.left_s > until_s - bin_s
-    if is_live and not _is_candidate(s, entry.room):
+    room = np.int64(entry.room)
+    if is_live and not _is_candidate(s, room):
         cell = cell_at(entry.start_s, s.time_s)
-        i = _add(s, w, entry.room, entry.streamer, entry.start_s, cell)
+        i = _add(s, w, room, entry.streamer, entry.start_s, cell)
         s.highlight[i] = highlight_of_entry(p, entry, bin_s, cell)
 
 
