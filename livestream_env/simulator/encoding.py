@@ -140,18 +140,20 @@ def _encode_candidates(s, w, p, category_watch, out):
     affinity, engagement = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
     age, past = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
     for i in range(age.shape[0]):
-        pair[i], moment[i] = 0, 0
-        affinity[i], engagement[i], age[i], past[i] = _ZERO, _ZERO, _ZERO, _ZERO
+        pair[i] = moment[i] = 0
+        affinity[i] = engagement[i] = age[i] = past[i] = _ZERO
     share = np.float32(p.highlight_share)
     for i in range(s.room.shape[0]):
-        if s.room[i] >= 0:
+        room = s.room[i]
+        if room >= 0:
             pair[i] = s.viewer * w.streamers.shape[0] + s.streamer[i]
-            moment[i] = s.room[i] * _CELLS + s.cell[i]
+            moment[i] = room * _CELLS + s.cell[i]
             affinity[i] = s.affinity[i]
             engagement[i] = s.highlight[i] - share
             age[i] = s.time_s - s.room_start_s[i]
-            if s.known[i] >= 0:
-                past[i] = s.attached_watch_s[s.known[i]]
+            known = s.known[i]
+            if known >= 0:
+                past[i] = s.attached_watch_s[known]
     affinity_std = np.float32(p.affinity_estimate_std)
     engagement_std = np.float32(p.engagement_noise_std)
     for i in range(age.shape[0]):
@@ -168,7 +170,10 @@ def _encode_candidates(s, w, p, category_watch, out):
     for i in range(s.room.shape[0]):
         if s.room[i] >= 0:
             row = after(out, i * width)
-            row[1], row[2], row[6], row[7] = affinity[i], past[i], age[i], engagement[i]
+            row[1] = affinity[i]
+            row[2] = past[i]
+            row[6] = age[i]
+            row[7] = engagement[i]
             _copy_known_features(s, w, i, category_watch, row)
 
 
@@ -177,8 +182,9 @@ def _copy_known_features(s, w, i, category_watch, row):
     """What is stored about candidate ``i`` as it is observed."""
     j = w.streamers[s.streamer[i]]
     row[0] = 1.0
-    if s.known[i] >= 0:
-        row[3] = s.attached_followed[s.known[i]]
+    known = s.known[i]
+    if known >= 0:
+        row[3] = s.attached_followed[known]
     row[4] = j.cover
     row[5] = j.popularity
     row[8] = category_watch[j.category]
@@ -196,14 +202,15 @@ def _encode_hidden(s, w, p, out):
         out[2 + k] = _clip(np.float32(s.satiation[k] / _SATIATION))
     rows = after(out, 2 + num_categories)
     for i in range(s.room.shape[0]):
-        if s.room[i] < 0:
+        room, known = s.room[i], s.known[i]
+        if room < 0:
             continue
         row = after(rows, i * 5)
         row[0] = _clip(s.affinity[i] * _AFFINITY)
-        row[1] = s.attachment[s.known[i]] if s.known[i] >= 0 else 0.0
+        row[1] = s.attachment[known] if known >= 0 else 0.0
         row[2] = s.highlight[i]
         row[3] = _clip(np.float32(w.streamers[s.streamer[i]].quality / COVER))
-        row[4] = _log_scaled(np.float32(w.rooms[s.room[i]].end_s - s.time_s), _ROOM_S)
+        row[4] = _log_scaled(np.float32(w.rooms[room].end_s - s.time_s), _ROOM_S)
 
 
 @inlined
