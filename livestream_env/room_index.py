@@ -66,9 +66,7 @@ def availability_index(
     first_cell = np.maximum((bin_s - index["start_s"]) // CONTENT_STEP_S, 0.0).astype(np.int64)
     index["content"] = _bits(content, rooms["content"][room] + first_cell)
     stacks = np.empty((2, len(index)), np.int64)
-    _fill_alias_tables(
-        offset, weight, index["keep"], index["alias"], *stacks, np.empty(len(index))
-    )
+    _fill_alias_tables(offset, weight, index["keep"], index["alias"], *stacks, np.empty(len(index)))
     total = np.bincount(key, weight, num_bins * num_categories).reshape(num_bins, num_categories)
     running = np.cumsum(total, axis=1)
     share = running / np.maximum(running[:, -1:], 1e-300)  # exactly 1 from some category on
@@ -87,7 +85,7 @@ def _bits(packed: NDArray[np.uint8], first: NDArray[np.int64]) -> NDArray[np.uin
     return (word >> (first % 8).astype(np.uint64)).astype(np.uint32)
 
 
-@njit(cache=True, no_cfunc_wrapper=True)
+@njit(cache=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _fill_alias_tables(offset, weight, keep, alias, small, large, probability):  # type: ignore[no-untyped-def]
     """Vose's method for each range ``offset[i]:offset[i + 1]``.
 

@@ -237,14 +237,14 @@ def always_live(world: World) -> World:
     )
 
 
-@njit(cache=True, no_cfunc_wrapper=True)
+@njit(cache=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _serialise(streamer, start, length, pause_s):  # type: ignore[no-untyped-def]
     for i in range(1, streamer.shape[0]):
         if streamer[i] == streamer[i - 1]:
             start[i] = max(start[i], start[i - 1] + length[i - 1] + pause_s)
 
 
-@njit(cache=True, no_cfunc_wrapper=True)
+@njit(cache=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _markov_chain(states, first, uniform, enter, leave, share):  # type: ignore[no-untyped-def]
     room = 0
     state = 0

@@ -26,7 +26,6 @@ from livestream_env.rendering import Renderer
 from livestream_env.simulation import Observation, Simulation
 from livestream_env.world import World
 
-
 _NOWHERE = np.zeros(0, np.bool_)
 
 

@@ -62,7 +62,7 @@ def _polynomial(c, x):
 
 @inlined
 def log1p_32(x):
-    """``log1p(x)`` for a float32 x >= 0 with an absolute error below 1e-6, at a third of the time."""
+    """``log1p(x)`` for a float32 x >= 0, absolute error below 1e-6, at a third of the time."""
     bits = np.float32(x + _ONE).view(np.int32)
     exponent = (bits - _SQRT_HALF_BITS) >> _MANTISSA_BITS
     t = np.int32(bits - (exponent << _MANTISSA_BITS)).view(np.float32) - _ONE
