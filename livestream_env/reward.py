@@ -41,7 +41,7 @@ def weight_vector(reward_weights: Mapping[str, float] | None) -> NDArray[np.floa
     return np.array([weights[name] for name in REWARD_COMPONENTS])
 
 
-@njit(nogil=True)
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def reward_components(watch_s, likes, comments, gift_value, followed, in_minutes):  # type: ignore[no-untyped-def]
     """The five components of one impression: watch, like, comment, gift, follow.
 

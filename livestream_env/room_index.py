@@ -65,7 +65,8 @@ def availability_index(
     index["left_s"] = np.nextafter(left_s, np.float32(-np.inf))
     first_cell = np.maximum((bin_s - index["start_s"]) // CONTENT_STEP_S, 0.0).astype(np.int64)
     index["content"] = _bits(content, rooms["content"][room] + first_cell)
-    _fill_alias_tables(offset, weight, index["keep"], index["alias"])
+    stacks = np.empty((2, len(index)), np.int64)
+    _fill_alias_tables(offset, weight, index["keep"], index["alias"], *stacks, np.empty(len(index)))
     total = np.bincount(key, weight, num_bins * num_categories).reshape(num_bins, num_categories)
     running = np.cumsum(total, axis=1)
     share = running / np.maximum(running[:, -1:], 1e-300)  # exactly 1 from some category on
@@ -84,12 +85,13 @@ def _bits(packed: NDArray[np.uint8], first: NDArray[np.int64]) -> NDArray[np.uin
     return (word >> (first % 8).astype(np.uint64)).astype(np.uint32)
 
 
-@njit(cache=True)
-def _fill_alias_tables(offset, weight, keep, alias):  # type: ignore[no-untyped-def]
-    """Vose's method for each range ``offset[i]:offset[i + 1]``."""
-    small = np.empty(weight.shape[0], np.int64)  # a stack of entries with less than their share,
-    large = np.empty(weight.shape[0], np.int64)  # and one of those with more
-    probability = np.empty(weight.shape[0])
+@njit(cache=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+def _fill_alias_tables(offset, weight, keep, alias, small, large, probability):  # type: ignore[no-untyped-def]
+    """Vose's method for each range ``offset[i]:offset[i + 1]``.
+
+    To work with, given because to make arrays takes Numba a third of a second: ``small`` and
+    ``large``, stacks of entries with less and more than their share, and ``probability``.
+    """
     for i in range(offset.shape[0] - 1):
         first, last = offset[i], offset[i + 1]
         total = 0.0

@@ -129,6 +129,7 @@ class Simulation:
         self.slots["episode"] = self.slots["next_viewer"] = self.slots["next_day"] = -1
         self._first_days = self.world.days - days + 1
         self._begun = False  # whether every slot is known to have an episode
+        self._most_played = 0  # no slot has played more impressions in its episode
 
     @property
     def bytes_per_slot(self) -> int:
@@ -216,10 +217,19 @@ class Simulation:
         """
         if not self._begun:
             self.require_reset("step()")
+        self._most_played += 1
         outcomes = self._new_outcomes()
         observations = np.empty(self._observation_shape, np.float32) if out is None else out
         self._advance(self.slots, actions, outcomes, observations)
         return outcomes, observations
+
+    def have_played(self, impressions: int) -> NDArray[np.bool_]:
+        """Which slots have played so many in their episode, (N,)."""
+        if self._most_played < impressions:  # mostly: to look at all slots takes long
+            return np.zeros(self.num_slots, np.bool_)
+        played = self.slots["impression"]
+        self._most_played = int(played.max())
+        return np.asarray(played >= impressions)
 
     def observe(
         self, out: NDArray[np.float32] | None = None, slots: NDArray[Any] | None = None
@@ -336,6 +346,7 @@ class Simulation:
                 raise ValueError(f"state is of another world: it has a {name} unknown to this one")
         self.slots = state.copy().view(self.slots.dtype)  # the same object, see state.py
         self._begun = False
+        self._most_played = int(self.slots["impression"].max())
 
     # Spaces
 

@@ -205,9 +205,9 @@ def draw_content(
     cells = int(last["content"]) + int(np.ceil((last["end_s"] - last["start_s"]) / CONTENT_STEP_S))
     leave = min(1.0, CONTENT_STEP_S / mean_s)
     enter = min(1.0, leave * share / (1.0 - share))
-    states = _markov_chain(
-        rooms["content"], rng.random(cells, dtype=np.float32), enter, leave, share
-    )
+    states = np.empty(cells, np.uint8)
+    uniform = rng.random(cells, dtype=np.float32)
+    _markov_chain(states, rooms["content"], uniform, enter, leave, share)
     return np.packbits(states, bitorder="little")
 
 
@@ -237,16 +237,15 @@ def always_live(world: World) -> World:
     )
 
 
-@njit(cache=True)
+@njit(cache=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _serialise(streamer, start, length, pause_s):  # type: ignore[no-untyped-def]
     for i in range(1, streamer.shape[0]):
         if streamer[i] == streamer[i - 1]:
             start[i] = max(start[i], start[i - 1] + length[i - 1] + pause_s)
 
 
-@njit(cache=True)
-def _markov_chain(first, uniform, enter, leave, share):  # type: ignore[no-untyped-def]
-    states = np.empty(uniform.shape[0], np.uint8)
+@njit(cache=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+def _markov_chain(states, first, uniform, enter, leave, share):  # type: ignore[no-untyped-def]
     room = 0
     state = 0
     for i in range(uniform.shape[0]):
@@ -258,4 +257,3 @@ def _markov_chain(first, uniform, enter, leave, share):  # type: ignore[no-untyp
         else:
             state = 1 if uniform[i] < enter else 0
         states[i] = state
-    return states

@@ -29,6 +29,7 @@ _FIRST = np.int64(0)  # no literal: Numba would compile what it is given to once
 _MARGIN_S = 1.0  # a candidate lasts at least this long beyond the browsing
 QUALITY_WEIGHT, AFFINITY_SCALE = 0.5, 1.0 / 1.2  # scaled to a variance of about 1
 _S32, _MASK_32 = np.uint64(32), np.uint64(0xFFFFFFFF)
+_NONE, _ONE = np.uint64(0), np.uint64(1)
 
 
 @inlined
@@ -40,8 +41,21 @@ def _add(s, w, room, streamer, start_s, cell):
     s.streamer[i] = streamer
     s.room_start_s[i] = start_s
     s.cell[i] = cell
+    s.seen |= _bit(room)
     prefetch(w.streamers, streamer)
     return i
+
+
+@inlined
+def _bit(room):
+    """The bit of ``s.seen`` that a room shares with every 64th."""
+    return _ONE << np.uint64(room & 63)
+
+
+@inlined
+def _is_candidate(s, room):
+    # To look through all of them right after one was written waits for that to reach the cache.
+    return (s.seen & _bit(room)) != _NONE and position(s.room, room) >= 0
 
 
 @inlined
@@ -175,9 +189,10 @@ def _add_entry(s, w, p, i, bin_s, until_s):
     """Fill the next slot with an entry of the index, if it is live and new."""
     entry = w.index[i]
     is_live = entry.start_s <= s.time_s and entry.left_s > until_s - bin_s
-    if is_live and position(s.room, entry.room) < 0:
+    room = np.int64(entry.room)
+    if is_live and not _is_candidate(s, room):
         cell = cell_at(entry.start_s, s.time_s)
-        i = _add(s, w, entry.room, entry.streamer, entry.start_s, cell)
+        i = _add(s, w, room, entry.streamer, entry.start_s, cell)
         s.highlight[i] = highlight_of_entry(p, entry, bin_s, cell)
 
 
@@ -197,7 +212,7 @@ def begin_retrieval(s, w, p, key):
     for i in range(s.room.shape[0] - 1, 0, -1):
         j = below(mix(bits, i), i + 1)
         s.order[i], s.order[j] = s.order[j], s.order[i]
-    s.num_found, s.num_of_attached = 0, 0
+    s.num_found, s.num_of_attached, s.seen = 0, 0, _NONE
     if s.num_attached > 0:
         _from_attached(s, w, p, key, s.time_s + p.browse_s + _MARGIN_S)
     _draw(s, w, p, key, _FIRST)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from livestream_env.simulator.compiling import inlined, lanes, move
+from livestream_env.simulator.compiling import after, inlined, lanes, move
 from livestream_env.simulator.rng import mix, rough_normal
 from livestream_env.simulator.tables import COVER
 from livestream_env.world import DAY_S
@@ -62,8 +62,8 @@ def _polynomial(c, x):
 
 @inlined
 def log1p_32(x):
-    """``log1p(x)`` for x >= 0 with an absolute error below 1e-6, at a third of the time."""
-    bits = np.float32(np.float32(x) + _ONE).view(np.int32)
+    """``log1p(x)`` for a float32 x >= 0, absolute error below 1e-6, at a third of the time."""
+    bits = np.float32(x + _ONE).view(np.int32)
     exponent = (bits - _SQRT_HALF_BITS) >> _MANTISSA_BITS
     t = np.int32(bits - (exponent << _MANTISSA_BITS)).view(np.float32) - _ONE
     square = t * t
@@ -77,7 +77,7 @@ def log1p_32(x):
 
 @inlined
 def _clip(x):
-    return min(max(np.float32(x), -_ONE), _ONE)
+    return min(max(x, -_ONE), _ONE)
 
 
 @inlined
@@ -95,10 +95,10 @@ def log_impression(s, response, cover, category):
         head[j] = 0.0
     if response.click:
         head[0] = 1.0
-        head[1] = _log_scaled(response.watch_s, WATCH_S)
+        head[1] = _log_scaled(np.float32(response.watch_s), WATCH_S)
         head[2] = min(response.likes / _MOST_COUNTED, 1.0)
         head[3] = min(response.comments / _MOST_COUNTED, 1.0)
-        head[4] = _log_scaled(response.gift_value, _GIFT)
+        head[4] = _log_scaled(np.float32(response.gift_value), _GIFT)
         head[5] = 1.0 if response.follow else 0.0
     head[6] = cover
     head[7 + category] = 1.0
@@ -140,18 +140,20 @@ def _encode_candidates(s, w, p, category_watch, out):
     affinity, engagement = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
     age, past = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
     for i in range(age.shape[0]):
-        pair[i], moment[i] = 0, 0
-        affinity[i], engagement[i], age[i], past[i] = _ZERO, _ZERO, _ZERO, _ZERO
+        pair[i] = moment[i] = 0
+        affinity[i] = engagement[i] = age[i] = past[i] = _ZERO
     share = np.float32(p.highlight_share)
     for i in range(s.room.shape[0]):
-        if s.room[i] >= 0:
+        room = s.room[i]
+        if room >= 0:
             pair[i] = s.viewer * w.streamers.shape[0] + s.streamer[i]
-            moment[i] = s.room[i] * _CELLS + s.cell[i]
+            moment[i] = room * _CELLS + s.cell[i]
             affinity[i] = s.affinity[i]
             engagement[i] = s.highlight[i] - share
             age[i] = s.time_s - s.room_start_s[i]
-            if s.known[i] >= 0:
-                past[i] = s.attached_watch_s[s.known[i]]
+            known = s.known[i]
+            if known >= 0:
+                past[i] = s.attached_watch_s[known]
     affinity_std = np.float32(p.affinity_estimate_std)
     engagement_std = np.float32(p.engagement_noise_std)
     for i in range(age.shape[0]):
@@ -167,8 +169,11 @@ def _encode_candidates(s, w, p, category_watch, out):
         out[i] = 0.0
     for i in range(s.room.shape[0]):
         if s.room[i] >= 0:
-            row = out[i * width : (i + 1) * width]
-            row[1], row[2], row[6], row[7] = affinity[i], past[i], age[i], engagement[i]
+            row = after(out, i * width)
+            row[1] = affinity[i]
+            row[2] = past[i]
+            row[6] = age[i]
+            row[7] = engagement[i]
             _copy_known_features(s, w, i, category_watch, row)
 
 
@@ -177,8 +182,9 @@ def _copy_known_features(s, w, i, category_watch, row):
     """What is stored about candidate ``i`` as it is observed."""
     j = w.streamers[s.streamer[i]]
     row[0] = 1.0
-    if s.known[i] >= 0:
-        row[3] = s.attached_followed[s.known[i]]
+    known = s.known[i]
+    if known >= 0:
+        row[3] = s.attached_followed[known]
     row[4] = j.cover
     row[5] = j.popularity
     row[8] = category_watch[j.category]
@@ -189,21 +195,22 @@ def _copy_known_features(s, w, i, category_watch, row):
 def _encode_hidden(s, w, p, out):
     for i in range(out.shape[0]):
         out[i] = 0.0
-    out[0] = _clip(s.satisfaction / _SATISFACTION)
-    out[1] = _clip(s.fatigue)
+    out[0] = _clip(np.float32(s.satisfaction / _SATISFACTION))
+    out[1] = _clip(np.float32(s.fatigue))
     num_categories = s.satiation.shape[0]
     for k in range(num_categories):
-        out[2 + k] = _clip(s.satiation[k] / _SATIATION)
-    rows = out[2 + num_categories :]
+        out[2 + k] = _clip(np.float32(s.satiation[k] / _SATIATION))
+    rows = after(out, 2 + num_categories)
     for i in range(s.room.shape[0]):
-        if s.room[i] < 0:
+        room, known = s.room[i], s.known[i]
+        if room < 0:
             continue
-        row = rows[i * 5 : (i + 1) * 5]
+        row = after(rows, i * 5)
         row[0] = _clip(s.affinity[i] * _AFFINITY)
-        row[1] = s.attachment[s.known[i]] if s.known[i] >= 0 else 0.0
+        row[1] = s.attachment[known] if known >= 0 else 0.0
         row[2] = s.highlight[i]
-        row[3] = _clip(w.streamers[s.streamer[i]].quality / COVER)
-        row[4] = _log_scaled(w.rooms[s.room[i]].end_s - s.time_s, _ROOM_S)
+        row[3] = _clip(np.float32(w.streamers[s.streamer[i]].quality / COVER))
+        row[4] = _log_scaled(np.float32(w.rooms[room].end_s - s.time_s), _ROOM_S)
 
 
 @inlined
@@ -213,12 +220,12 @@ def encode(s, w, p, out):
     viewer = w.viewers[s.viewer].features
     at = viewer.shape[0]
     move(out, 0, viewer, at)
-    _encode_context(s, p, out[at:])
+    _encode_context(s, p, after(out, at))
     at += 9 + num_categories
-    category_watch = out[at - num_categories : at]  # the context's last columns
+    category_watch = after(out, at - num_categories)  # the context's last columns
     move(out, at, s.history, s.history.size)
     at += s.history.size
-    end = at + s.room.shape[0] * (9 + num_categories)
-    _encode_candidates(s, w, p, category_watch, out[at:end])
+    _encode_candidates(s, w, p, category_watch, after(out, at))
     if p.observe_full:
-        _encode_hidden(s, w, p, out[end:])
+        at += s.room.shape[0] * (9 + num_categories)
+        _encode_hidden(s, w, p, after(out, at))

@@ -134,7 +134,7 @@ def _recall_attachments(s, w, p):
     viewer = w.viewers[s.viewer]
     for i in range(viewer.attached_streamer.shape[0]):
         if viewer.attached_streamer[i] >= 0:
-            known = remember(s, viewer.attached_streamer[i])
+            known = remember(s, np.int64(viewer.attached_streamer[i]))
             find_room(s, w, known)
             s.attached_watch_s[known] = viewer.attached_watch_s[i]
             s.attached_followed[known] = viewer.attached_followed[i]

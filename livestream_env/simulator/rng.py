@@ -14,7 +14,8 @@ import math
 
 import numpy as np
 from numba import config as numba_config
-from numba import njit
+
+from livestream_env.simulator.compiling import inlined
 
 # Purposes of draws are read as ``rng.CLICK``: Numba compiles a function anew for each literal that
 # it is called with, and for each name imported that stands for one; there would be ten more.
@@ -67,7 +68,7 @@ _D = (
 )
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def mix(key, counter):
     """64 random bits for ``counter`` under ``key`` (both uint64)."""
     z = key + _GOLDEN * (np.uint64(counter) + np.uint64(1))
@@ -80,31 +81,31 @@ if numba_config.DISABLE_JIT:  # type: ignore[attr-defined]  # NumPy scalars warn
     mix = np.errstate(over="ignore")(mix)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def uniform(key, counter):
     """Uniform on the open interval (0, 1), 52 bits (with 53, the largest would round to 1)."""
     return (np.float64(mix(key, counter) >> _S12) + 0.5) * _TO_UNIT
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def unit_32(bits):
     """Uniform on [0, 1) as float32, from the highest 24 of 64 ``bits``."""
     return np.float32(np.int64(bits >> _S40)) * np.float32(2.0**-24)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def below(bits, count):
     """Uniform on 0 .. count - 1 from the highest 32 of 64 ``bits``, for a count below 2**31."""
     return np.int64(((bits >> _S32) * np.uint64(count)) >> _S32)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _tail(q):
     numerator = ((((_C[0] * q + _C[1]) * q + _C[2]) * q + _C[3]) * q + _C[4]) * q + _C[5]
     return numerator / ((((_D[0] * q + _D[1]) * q + _D[2]) * q + _D[3]) * q + 1.0)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def normal_quantile(p):
     """Inverse of the standard normal distribution function, for p in (0, 1)."""
     if p < 0.02425:
@@ -118,13 +119,13 @@ def normal_quantile(p):
     return numerator * q / denominator
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def normal(key, counter):
     """Standard normal, increasing in the underlying uniform."""
     return normal_quantile(uniform(key, counter))
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def rough_normal(bits):
     """Nearly normal float32 from 64 bits: the sum of four uniforms; |value| < 3.47, variance 1."""
     total = (
@@ -136,7 +137,7 @@ def rough_normal(bits):
     return np.float32(np.int64(total)) * _ROUGH_STEP - _ROUGH_LIMIT
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def poisson(mean, u):
     """Poisson count, increasing in ``u`` in (0, 1): by inversion, for large means nearly so."""
     if mean > _POISSON_EXACT:

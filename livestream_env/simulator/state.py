@@ -85,6 +85,7 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
             # entries of the index drawn for the others, what decides between entry and alias
             ("order", "i4", (num_candidates,)),
             ("num_found", "i8"),
+            ("seen", "u8"),  # rooms found, a bit for every 64th
             ("num_of_attached", "i8"),
             ("num_of_category", "i8"),
             ("num_drawn", "i8"),

@@ -92,7 +92,7 @@ def grow_attachment(s, w, p, slot, streamer, response):
     i = s.known[slot]
     if i < 0:
         i = remember(s, streamer)
-        remember_room(s, w, i, s.room[slot])
+        remember_room(s, w, i, np.int64(s.room[slot]))
     s.attached_watch_s[i] += np.float32(response.watch_s)
     if response.follow:
         s.attached_followed[i] = 1

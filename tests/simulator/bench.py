@@ -10,17 +10,12 @@ from numba import njit
 from numba.core.registry import CPUDispatcher
 
 from livestream_env import LiveStreamRecEnv
+from livestream_env.simulator import rng
 from livestream_env.simulator.response import Appeal
-from livestream_env.simulator.rng import mix
 from livestream_env.simulator.state import kernel_array
 from livestream_env.simulator.tables import WorldArrays
 
 KEY = np.uint64(20260101)
-
-
-def keys(count: int, key: np.uint64 = KEY) -> list[np.uint64]:
-    """``count`` keys, as of so many impressions."""
-    return [np.uint64(mix(key, i)) for i in range(count)]
 
 
 def callable_functions(module: ModuleType) -> SimpleNamespace:
@@ -35,6 +30,14 @@ def callable_functions(module: ModuleType) -> SimpleNamespace:
             for name, value in vars(module).items()
         }
     )
+
+
+RNG = callable_functions(rng)
+
+
+def keys(count: int, key: np.uint64 = KEY) -> list[np.uint64]:
+    """``count`` keys, as of so many impressions."""
+    return [np.uint64(RNG.mix(key, i)) for i in range(count)]
 
 
 class Bench:

@@ -36,12 +36,12 @@ print(env.step(0)[-1]["watch_s"])
 
 
 def test_only_entry_points_and_self_contained_files_are_cached():
-    for module in (availability, candidates, encoding, kernel, response, viewer, reward):
+    for module in (availability, candidates, encoding, kernel, response, rng, viewer, reward):
         for name, function in vars(module).items():
             if isinstance(function, CPUDispatcher) and function.__module__ == module.__name__:
                 cached = not isinstance(function._cache, NullCache)
                 assert cached == (name in ENTRY_POINTS), f"{module.__name__}.{name}"
-    for module in (rng, room_index, synthetic):
+    for module in (room_index, synthetic):
         for function in vars(module).values():
             if isinstance(function, CPUDispatcher):
                 assert function.__module__ == module.__name__

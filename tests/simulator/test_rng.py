@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from livestream_env.simulator import rng
 from tests.simulator.bench import KEY, keys
+from tests.simulator.bench import RNG as rng
 
 PURPOSES = (rng.CLICK, rng.WATCH, rng.LIKE, rng.COMMENT, rng.GIFT, rng.GIFT_PRICE, rng.FOLLOW,
             rng.EXIT, rng.RETURN)  # fmt: skip
