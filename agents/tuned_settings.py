@@ -16,7 +16,13 @@ _PPO: dict[str, Any] = {
     "ent_coef": 0.01,
 }
 TUNED: dict[str, Mapping[str, Any]] = {
-    "sb3-dqn": {},
+    "sb3-dqn": {
+        "learning_rate": 8e-5,
+        "gamma": 0.98,
+        "batch_size": 128,
+        "target_update_interval": 500,
+        "exploration_fraction": 0.32,
+    },
     "sb3-qrdqn": {},
     "sb3-ppo": _PPO,
     "sb3-maskable-ppo": _PPO,  # the same thing where no slot is empty
