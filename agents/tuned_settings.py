@@ -23,7 +23,15 @@ TUNED: dict[str, Mapping[str, Any]] = {
         "target_update_interval": 500,
         "exploration_fraction": 0.32,
     },
-    "sb3-qrdqn": {},
+    "sb3-qrdqn": {
+        "learning_rate": 3e-4,
+        "learning_rate_schedule": "linear",
+        "gamma": 0.98,
+        "batch_size": 128,
+        "target_update_interval": 500,
+        "exploration_fraction": 0.037,
+        "n_quantiles": 25,
+    },
     "sb3-ppo": _PPO,
     "sb3-maskable-ppo": _PPO,  # the same thing where no slot is empty
 }

@@ -10,6 +10,7 @@ import pytest
 from agents.comparison import Run
 from agents.evaluation import EVALUATION_SEED
 from agents.policy import agent_spec
+from agents.tuned_settings import TUNED
 from agents.tuning import (
     SCORING_EPISODES,
     SCORING_SEED,
@@ -21,6 +22,8 @@ from agents.tuning import (
     write_table,
 )
 from scripts import tune
+
+DATA = Path(__file__).parents[2] / "data"
 
 
 @pytest.fixture
@@ -57,6 +60,20 @@ def test_defaults_are_the_librarys() -> None:
         for name, value in SPACES[agent].defaults.items():
             if name in library and (agent, name) != ("sb3-ppo", "n_steps"):
                 assert library[name].default == value, (agent, name)
+
+
+@pytest.mark.parametrize("agent", ["sb3-dqn", "sb3-ppo", "sb3-qrdqn"])
+def test_tuned_settings_are_those_of_the_best_trial(agent: str) -> None:
+    table = pd.read_csv(DATA / "tuning.csv")
+    trials = table[table["agent"] == agent]
+    assert trials["trial"].tolist() == list(range(10))
+    best = trials.loc[trials["score"].idxmax()]
+    space = SPACES[agent]
+    expected = space.settings({name: best[name] for name in space.defaults})
+    chosen = {**space.settings(space.defaults), **TUNED[agent]}
+    assert set(chosen) == set(expected)
+    for name, value in expected.items():  # rounded in the code
+        assert chosen[name] == (value if isinstance(value, str) else pytest.approx(value, rel=0.02))
 
 
 def test_viewers_of_the_search_are_no_ones_else() -> None:
