@@ -39,7 +39,24 @@ def machine_code(function: Any, *arguments: Any) -> Callable[..., Any]:
         return lambda *given: function(
             *(kernel_array(a) if isinstance(a, np.ndarray) else a for a in given)
         )
-    return function.compile(tuple(map(typeof, arguments)))
+    return _on_a_stack_of_its_own(function.compile, tuple(map(typeof, arguments)))
+
+
+def _on_a_stack_of_its_own(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function that calls many others, as a compiler does.
+
+    CPython 3.11 and later keeps the frames of Python functions in chunks of 16 KiB. A call that
+    does not fit maps a new chunk, its return unmaps it, and a loop that calls across such an end
+    does so in every turn: 360,000 times, for a quarter of the time that this kernel takes to
+    compile. This frame asks for so large a chunk that all the compiler's frames have room in it.
+    """
+    return function(*arguments)
+
+
+_HALF_A_MEBIBYTE = 1 << 16  # words: a chunk has a power of two, so that as much is left over
+_on_a_stack_of_its_own.__code__ = _on_a_stack_of_its_own.__code__.replace(
+    co_stacksize=_HALF_A_MEBIBYTE
+)
 
 
 _CACHE_LINE = 64  # bytes
