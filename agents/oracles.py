@@ -50,18 +50,21 @@ class GreedyOracle:
 
     def predict(
         self,
-        observation: NDArray[np.float32],
+        observation: NDArray[np.float32] | dict[str, NDArray[np.float32]],
         state: Any = None,
         episode_start: Any = None,
         deterministic: bool = False,
     ) -> tuple[Any, Any]:
         """Actions for the moment that the bound environment is in; ignores ``observation``.
 
+        But for its shape: a single one gets a single action.
+
         Raises:
             ValueError: no environment is bound.
         """
         actions = self.values()[0].argmax(axis=1)
-        return (actions if np.ndim(observation) == 2 else actions[0]), state
+        rows = observation["viewer"] if isinstance(observation, dict) else observation
+        return (actions if np.ndim(rows) == 2 else actions[0]), state
 
 
 class FarsightedOracle(GreedyOracle):

@@ -37,6 +37,19 @@ def test_values_of_single_and_vector_environments() -> None:
     assert action == oracle.predict(observation)[0][0]
 
 
+def test_the_form_of_the_observation_changes_nothing() -> None:
+    actions = {}
+    for form in ("flat", "dict"):
+        env = gym.make("LiveStreamRec-v0", observation=form)
+        venv = make_training_env("LiveStreamRec-v0", 4, {"observation": form})
+        actions[form] = [
+            GreedyOracle(e).predict(e.reset(seed=3)[0])[0].tolist() for e in (env, venv)
+        ]
+    assert actions["flat"] == actions["dict"]
+    single, several = actions["flat"]
+    assert several[0] == single
+
+
 class Weighted:
     """Shows slot 0; remembers with which weights it was asked."""
 
