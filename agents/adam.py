@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
@@ -26,19 +27,17 @@ class Adam:
         self._mean = torch.zeros_like(weights)
         self._square = torch.zeros_like(weights)
         self._steps = torch.zeros((), device=weights.device)
+        self._arrays: tuple[np.ndarray, ...] | None = None
+        if weights.is_cpu:
+            vectors = (gradient, self._mean, self._square, weights)
+            self._arrays = tuple(vector.numpy() for vector in vectors)
 
     def step(self, learning_rate: float, max_norm: float = torch.inf) -> None:
         """Go one step down the gradient, whose norm is clipped to ``max_norm`` first."""
-        if self._weights.is_cpu:
+        if self._arrays is not None:
             self._steps += 1
-            vectors = (self._mean, self._square, self._weights)
-            kernels.adam(
-                self._gradient.numpy(),
-                learning_rate,
-                self._steps.item(),
-                max_norm,
-                *(vector.numpy() for vector in vectors),
-            )
+            gradient, *vectors = self._arrays
+            kernels.adam(gradient, learning_rate, self._steps.item(), max_norm, *vectors)
         else:
             self._step_on_device(learning_rate, max_norm)
 

@@ -124,18 +124,20 @@ class MLPQNetwork(QNetwork):
         dueling: bool = False,
     ) -> None:
         super().__init__()
-        self.trunk = Layers([observation_size, *hidden_sizes], relu_last=True)
-        self.advantage = Layers([hidden_sizes[-1], num_actions])
-        self.value = Layers([hidden_sizes[-1], 1]) if dueling else None
+        sizes = [observation_size, *hidden_sizes]
+        # Without a second branch there is nothing to share, and one stack of layers is faster.
+        self.trunk = Layers(sizes, relu_last=True) if dueling else None
+        self.advantage = Layers([*(sizes[-1:] if dueling else sizes), num_actions])
+        self.value = Layers([sizes[-1], 1]) if dueling else None
         self.reads_mask = dueling
 
     def forward(self, observation: Tensor, mask: Tensor | None = None) -> Tensor:
         """Q-values ``(B, N)`` of observations ``(B, D)``; see :class:`QNetwork`."""
+        if self.trunk is None or self.value is None:
+            values: Tensor = self.advantage(observation)
+            return values
         hidden = self.trunk(observation)
-        advantage: Tensor = self.advantage(hidden)
-        if self.value is None:
-            return advantage
-        return _dueling(self.value(hidden), advantage, mask)
+        return _dueling(self.value(hidden), self.advantage(hidden), mask)
 
     def chosen_with_backward(
         self, observation: Tensor, action: Tensor, mask: Tensor | None = None
@@ -143,15 +145,15 @@ class MLPQNetwork(QNetwork):
         """See :class:`QNetwork`."""
 
         def backward(gradient: Tensor) -> None:
-            if self.value is None:
-                to_advantage = gradient.new_zeros(gradient.shape[0], num_actions)
-                to_advantage.scatter_(1, action[:, None], gradient[:, None])
-                to_hidden = self.advantage.backward(to_advantage)
+            if self.trunk is None or self.value is None:
+                to_values = gradient.new_zeros(gradient.shape[0], num_actions)
+                to_values.scatter_(1, action[:, None], gradient[:, None])
+                self.advantage.backward(to_values, to_input=False)
             else:
                 to_advantage = _dueling_gradient(gradient, action, mask, num_actions)
                 to_hidden = self.advantage.backward(to_advantage)
                 to_hidden += self.value.backward(gradient[:, None])
-            self.trunk.backward(to_hidden, to_input=False)
+                self.trunk.backward(to_hidden, to_input=False)
 
         if not self.advantage.by_hand:
             return super().chosen_with_backward(observation, action, mask)

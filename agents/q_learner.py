@@ -58,6 +58,7 @@ class QLearner:
     ) -> None:
         self.config = config
         self.device = _device(config.device)
+        self._elsewhere = self.device.type != "cpu"
         self._mask_fn = mask_fn if config.mask_actions else None
         self._valid = None
         if config.mask_actions and mask_fn is None and layout is not None:
@@ -113,25 +114,25 @@ class QLearner:
         Returns:
             The TD errors before the step, ``(B,)``.
         """
-        target = self.targets(batch)
+        target = self._targets(batch)
         mask = self.action_mask(batch.observation) if self.q_net.reads_mask else None
         chosen, backward = self.q_net.chosen_with_backward(
             batch.observation, self._tensor(batch.action), mask
         )
         td_error = chosen - target
         slope = td_error if self.config.loss == "squared" else td_error.clamp(-1.0, 1.0)
-        losses = slope * (td_error - 0.5 * slope)  # half the square; straight where clamped
+        # Of each loss, slope * this: half the square; straight where clamped.
+        mean_height = torch.sub(td_error, slope, alpha=0.5)
         scale = (2.0 if self.config.loss == "squared" else 1.0) / len(batch.action)
         if batch.weight is not None:
-            weight = self._tensor(batch.weight)
-            losses, slope = losses * weight, slope * weight
+            slope = slope * self._tensor(batch.weight)
         backward(slope * scale)
         self._adam.step(learning_rate, self.config.max_grad_norm or torch.inf)
 
         self.num_updates += 1
         self._update_target()
         # Summed where they are: reading them here would make a GPU wait for every update.
-        self._loss_sum.add_(losses.sum(), alpha=scale)
+        self._loss_sum.add_(torch.dot(slope, mean_height), alpha=scale)
         self._q_sum.add_(chosen.sum(), alpha=1.0 / len(batch.action))
         self._summed += 1
         return td_error
@@ -139,6 +140,9 @@ class QLearner:
     @torch.inference_mode()
     def targets(self, batch: Batch) -> Tensor:
         """``reward + discount * value of the next state``, ``(B,)``."""
+        return self._targets(batch)
+
+    def _targets(self, batch: Batch) -> Tensor:
         observation = batch.next_observation
         mask = self.action_mask(observation)
         if self.config.double:  # van Hasselt et al. 2016: θ chooses, θ⁻ values
@@ -186,7 +190,9 @@ class QLearner:
         return {**networks, **self._adam.state()}
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self.device, non_blocking=True)
+        tensor = torch.from_numpy(array)
+        # On a CPU it is there already, but asking takes longer than making the tensor.
+        return tensor.to(self.device, non_blocking=True) if self._elsewhere else tensor
 
 
 def _masked(q_values: Tensor, mask: Tensor | None) -> Tensor:

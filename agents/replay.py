@@ -79,7 +79,9 @@ class ReplayBuffer:
         self.num_envs = num_envs
         self.n_step = n_step
         cells = self.num_rows * num_envs
-        self._observation = _zeros((cells, observation_size), device)
+        self._device = torch.device(device)
+        self._elsewhere = self._device.type != "cpu"
+        self._observation = _zeros((cells, observation_size), self._device)
         self._action = np.zeros(cells, dtype=np.int64)
         self._reward = np.zeros(cells, dtype=np.float32)
         self._discount = np.zeros(cells, dtype=np.float32)
@@ -138,7 +140,8 @@ class ReplayBuffer:
         cell = head * self.num_envs + envs
         self._head[envs] = head
         rows = torch.from_numpy(np.ascontiguousarray(observation, dtype=np.float32))
-        self._observation.index_copy_(0, self._on_device(cell), rows.to(self._observation.device))
+        rows = rows.to(self._device) if self._elsewhere else rows
+        self._observation.index_copy_(0, self._on_device(cell), rows)
         self._size -= int(np.count_nonzero(self._stored[cell]))
         self._stored[cell] = False
         if self._priorities is not None:
@@ -190,7 +193,9 @@ class ReplayBuffer:
         return cell[:size]
 
     def _on_device(self, cell: np.ndarray) -> Tensor:
-        return torch.from_numpy(cell).to(self._observation.device, non_blocking=True)
+        index = torch.from_numpy(cell)
+        # Nothing to do on a CPU, which would take longer than all of this.
+        return index.to(self._device, non_blocking=True) if self._elsewhere else index
 
     def update_priorities(self, cell: np.ndarray, td_error: np.ndarray) -> None:
         """Set the priorities of sampled windows to ``(|td_error| + 1e-6) ** alpha``."""
@@ -227,8 +232,8 @@ class ReplayBuffer:
 _CELL_ARRAYS = ("action", "reward", "discount", "stored")
 
 
-def _zeros(shape: tuple[int, int], device: torch.device | str) -> Tensor:
-    if torch.device(device).type != "cpu":
+def _zeros(shape: tuple[int, int], device: torch.device) -> Tensor:
+    if device.type != "cpu":
         return torch.zeros(shape, device=device)
     # NumPy asks the system for large pages: reading rows at random is then a fifth faster.
     return torch.from_numpy(np.zeros(shape, dtype=np.float32))

@@ -59,7 +59,7 @@ def test_termination_ends_the_return_and_truncation_does_not():
     with torch.no_grad():  # Q(s', .) = (position of s', 0)
         for weight in agent.learner.target_net.parameters():
             weight.zero_()
-        agent.learner.target_net.advantage.linear[0].bias.copy_(torch.tensor([8.0, 0.0]))
+        agent.learner.target_net.advantage.linear[-1].bias.copy_(torch.tensor([8.0, 0.0]))
     targets = agent.learner.targets(batch).numpy()
     for reward, target in [(1.0, 5.0), (2.0, 2.0), (3.0, 7.0), (4.0, 4.0)]:
         chosen = targets[np.isclose(batch.reward, reward) & (batch.action == 0)]

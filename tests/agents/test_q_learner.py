@@ -24,7 +24,7 @@ def constant(network, values):
     with torch.no_grad():
         for weight in network.parameters():
             weight.zero_()
-        network.advantage.linear[0].bias.copy_(torch.tensor(values))
+        network.advantage.linear[-1].bias.copy_(torch.tensor(values))
 
 
 def batch(size=4, seed=0, **columns):
@@ -198,11 +198,11 @@ def test_hard_target_is_copied_after_every_interval():
 
 def test_soft_target_follows_every_update():
     ours = learner(target_update="soft", target_tau=0.1)
-    target = ours.target_net.advantage.linear[0].bias.detach().clone()
+    target = ours.target_net.advantage.linear[-1].bias.detach().clone()
     for update in range(5):
         ours.update(batch(seed=update), 1e-2)
-        target = 0.9 * target + 0.1 * ours.q_net.advantage.linear[0].bias.detach()
-        torch.testing.assert_close(ours.target_net.advantage.linear[0].bias.detach(), target)
+        target = 0.9 * target + 0.1 * ours.q_net.advantage.linear[-1].bias.detach()
+        torch.testing.assert_close(ours.target_net.advantage.linear[-1].bias.detach(), target)
 
 
 def test_importance_weights_scale_the_loss():
