@@ -91,7 +91,9 @@ class PlainVectorEnv(VectorEnv):
         return observation, reward, np.zeros_like(over), over, info
 
 
-def plain_config(sizes: tuple[int, ...], batch_size: int, train_interval: int) -> DQNConfig:
+def plain_config(
+    sizes: tuple[int, ...], batch_size: int, train_interval: int, num_envs: int = 4
+) -> DQNConfig:
     """SB3's defaults in our terms: what makes the two do the same work."""
     return DQNConfig(
         network="mlp",
@@ -109,7 +111,7 @@ def plain_config(sizes: tuple[int, ...], batch_size: int, train_interval: int) -
         target_interval=10_000 // train_interval,
         epsilon_fraction=0.1,
         mask_actions=False,
-        num_envs=4,
+        num_envs=num_envs,
         device="cpu",
         seed=0,
     )
@@ -141,9 +143,13 @@ def full_loop(
     goal: float,
     plain: bool,
     rounds: int,
+    num_envs: int = 4,
 ) -> Result:
-    """Act, step, store, sample, update, sync: CPU time per environment step, ours and SB3's."""
-    config = plain_config(sizes, batch_size, train_interval)
+    """Act, step, store, sample, update, sync: CPU time per environment step, ours and SB3's.
+
+    Ours acts for ``num_envs`` viewers at once and makes as many updates per step as SB3's.
+    """
+    config = plain_config(sizes, batch_size, train_interval, num_envs)
     ours = DQN(PlainVectorEnv(config.num_envs) if plain else ENV_ID, config)
     theirs = sb3_model(PlainEnv() if plain else gym.make(ENV_ID), config)
 
@@ -157,11 +163,11 @@ def full_loop(
     where = "128 floats" if plain else ENV_ID
     line = Line(
         name=f"full loop, {where}, {'-'.join(map(str, sizes))}, batch {batch_size}, "
-        f"an update per {train_interval}",
+        f"an update per {train_interval}" + (f", {num_envs} viewers" if num_envs != 4 else ""),
         against="SB3's DQN",
         must=must,
         goal=goal,
-        steps=400 if train_interval == 1 else 1_000,
+        steps=400 if train_interval == 1 else 960,  # whole vector steps
         make=make,
     )
     (result,) = measure([line], rounds)
@@ -288,6 +294,8 @@ def results(rounds: int) -> Iterator[Result]:
     for plain in (True, False):
         for case in CASES:
             yield full_loop(*case, plain=plain, rounds=rounds)
+    for case in CASES:
+        yield full_loop(*case, plain=False, rounds=rounds, num_envs=16)
     yield from candidate_network(3 * rounds)
     yield from variants(3 * rounds)
     yield from replay_memory(rounds)
