@@ -125,7 +125,7 @@ class MLPQNetwork(QNetwork):
     ) -> None:
         super().__init__()
         sizes = [observation_size, *hidden_sizes]
-        # Without a second branch there is nothing to share, and one stack of layers is faster.
+        # Without a second branch there is nothing to share: one stack, whose outputs are Q itself.
         self.trunk = Layers(sizes, relu_last=True) if dueling else None
         self.advantage = Layers([*(sizes[-1:] if dueling else sizes), num_actions])
         self.value = Layers([sizes[-1], 1]) if dueling else None

@@ -19,7 +19,7 @@ from .networks import (
     QNetwork,
     flatten_parameters,
 )
-from .replay import Batch
+from .replay import Batch, on_device
 
 MaskFunction = Callable[[np.ndarray], np.ndarray]
 
@@ -58,7 +58,6 @@ class QLearner:
     ) -> None:
         self.config = config
         self.device = _device(config.device)
-        self._elsewhere = self.device.type != "cpu"
         self._mask_fn = mask_fn if config.mask_actions else None
         self._valid = None
         if config.mask_actions and mask_fn is None and layout is not None:
@@ -143,6 +142,7 @@ class QLearner:
         return self._targets(batch)
 
     def _targets(self, batch: Batch) -> Tensor:
+        # Without the decorator: an update is in inference mode already, and entering it takes long.
         observation = batch.next_observation
         mask = self.action_mask(observation)
         if self.config.double:  # van Hasselt et al. 2016: θ chooses, θ⁻ values
@@ -190,9 +190,7 @@ class QLearner:
         return {**networks, **self._adam.state()}
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        tensor = torch.from_numpy(array)
-        # On a CPU it is there already, but asking takes longer than making the tensor.
-        return tensor.to(self.device, non_blocking=True) if self._elsewhere else tensor
+        return on_device(array, self.device)
 
 
 def _masked(q_values: Tensor, mask: Tensor | None) -> Tensor:

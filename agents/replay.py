@@ -79,9 +79,7 @@ class ReplayBuffer:
         self.num_envs = num_envs
         self.n_step = n_step
         cells = self.num_rows * num_envs
-        self._device = torch.device(device)
-        self._elsewhere = self._device.type != "cpu"
-        self._observation = _zeros((cells, observation_size), self._device)
+        self._observation = _zeros((cells, observation_size), device)
         self._action = np.zeros(cells, dtype=np.int64)
         self._reward = np.zeros(cells, dtype=np.float32)
         self._discount = np.zeros(cells, dtype=np.float32)
@@ -140,8 +138,7 @@ class ReplayBuffer:
         cell = head * self.num_envs + envs
         self._head[envs] = head
         rows = torch.from_numpy(np.ascontiguousarray(observation, dtype=np.float32))
-        rows = rows.to(self._device) if self._elsewhere else rows
-        self._observation.index_copy_(0, self._on_device(cell), rows)
+        self._observation.index_copy_(0, self._index(cell), rows.to(self._observation.device))
         self._size -= int(np.count_nonzero(self._stored[cell]))
         self._stored[cell] = False
         if self._priorities is not None:
@@ -177,8 +174,8 @@ class ReplayBuffer:
             shape = (size, self._observation.shape[1])
             self._gathered = [self._observation.new_empty(shape) for _ in range(2)]
         observation, next_observation = self._gathered
-        torch.index_select(self._observation, 0, self._on_device(cell), out=observation)
-        torch.index_select(self._observation, 0, self._on_device(end), out=next_observation)
+        torch.index_select(self._observation, 0, self._index(cell), out=observation)
+        torch.index_select(self._observation, 0, self._index(end), out=next_observation)
         return Batch(
             observation, self._action[cell], reward, discount, next_observation, weight, cell
         )
@@ -192,10 +189,8 @@ class ReplayBuffer:
             cell = np.concatenate([cell, drawn[self._stored[drawn]]])
         return cell[:size]
 
-    def _on_device(self, cell: np.ndarray) -> Tensor:
-        index = torch.from_numpy(cell)
-        # Nothing to do on a CPU, which would take longer than all of this.
-        return index.to(self._device, non_blocking=True) if self._elsewhere else index
+    def _index(self, cell: np.ndarray) -> Tensor:
+        return on_device(cell, self._observation.device)
 
     def update_priorities(self, cell: np.ndarray, td_error: np.ndarray) -> None:
         """Set the priorities of sampled windows to ``(|td_error| + 1e-6) ** alpha``."""
@@ -232,8 +227,15 @@ class ReplayBuffer:
 _CELL_ARRAYS = ("action", "reward", "discount", "stored")
 
 
-def _zeros(shape: tuple[int, int], device: torch.device) -> Tensor:
-    if device.type != "cpu":
+def on_device(array: np.ndarray, device: torch.device) -> Tensor:
+    """``array`` as a tensor: the same memory on the CPU, a copy under way on other devices."""
+    tensor = torch.from_numpy(array)
+    # To ask for what is there already takes longer than making the tensor.
+    return tensor if device.type == "cpu" else tensor.to(device, non_blocking=True)
+
+
+def _zeros(shape: tuple[int, int], device: torch.device | str) -> Tensor:
+    if torch.device(device).type != "cpu":
         return torch.zeros(shape, device=device)
     # NumPy asks the system for large pages: reading rows at random is then a fifth faster.
     return torch.from_numpy(np.zeros(shape, dtype=np.float32))

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import gymnasium as gym
 
 from agents.evaluation import evaluate
 from agents.far_sighted import EPISODES
+from agents.oracles import FarsightedOracle
 from agents.policy import agent_spec
 from agents.statistics import Comparison
 
@@ -36,14 +36,15 @@ def ladder(env_id: str, episodes: int, seed: int, tuning_episodes: int = EPISODE
         tuning_episodes: Played with each weight of the far-sighted rule beforehand.
     """
     env = gym.make(env_id)
-    scores = {}
-    for name in LADDER:
-        policy: Any = agent_spec(name).make(env, seed=0)
-        if hasattr(policy, "learn"):
-            policy.episodes = tuning_episodes
-            policy.learn()
-        scores[name] = evaluate(policy, env_id, episodes=episodes, seed=seed)["reward"][None]
-    return Comparison(scores)
+    *others, rule = LADDER
+    policies = {name: agent_spec(name).make(env, seed=0) for name in others}
+    policies[rule] = FarsightedOracle(env, episodes=tuning_episodes).learn()
+    return Comparison(
+        {
+            name: evaluate(policy, env_id, episodes=episodes, seed=seed)["reward"][None]
+            for name, policy in policies.items()
+        }
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -142,12 +142,12 @@ def full_loop(
     must: float,
     goal: float,
     plain: bool,
+    num_envs: int,
     rounds: int,
-    num_envs: int = 4,
 ) -> Result:
     """Act, step, store, sample, update, sync: CPU time per environment step, ours and SB3's.
 
-    Ours acts for ``num_envs`` viewers at once and makes as many updates per step as SB3's.
+    Ours steps ``num_envs`` at once and makes as many updates per step as SB3's.
     """
     config = plain_config(sizes, batch_size, train_interval, num_envs)
     ours = DQN(PlainVectorEnv(config.num_envs) if plain else ENV_ID, config)
@@ -163,7 +163,7 @@ def full_loop(
     where = "128 floats" if plain else ENV_ID
     line = Line(
         name=f"full loop, {where}, {'-'.join(map(str, sizes))}, batch {batch_size}, "
-        f"an update per {train_interval}" + (f", {num_envs} viewers" if num_envs != 4 else ""),
+        f"an update per {train_interval}, {num_envs} envs",
         against="SB3's DQN",
         must=must,
         goal=goal,
@@ -291,11 +291,9 @@ def replay_memory(rounds: int) -> list[Result]:
 def results(rounds: int) -> Iterator[Result]:
     """All comparisons, one after the other."""
     torch.set_num_threads(1)
-    for plain in (True, False):
+    for plain, num_envs in ((True, 4), (False, 4), (False, 16)):
         for case in CASES:
-            yield full_loop(*case, plain=plain, rounds=rounds)
-    for case in CASES:
-        yield full_loop(*case, plain=False, rounds=rounds, num_envs=16)
+            yield full_loop(*case, plain=plain, num_envs=num_envs, rounds=rounds)
     yield from candidate_network(3 * rounds)
     yield from variants(3 * rounds)
     yield from replay_memory(rounds)
