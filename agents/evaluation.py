@@ -16,9 +16,8 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 import livestream_env  # noqa: F401  (registers the environments)
-
-from .policy import Policy
-from .vector import make_training_env
+from agents.policy import Policy
+from agents.vector import make_training_env
 
 EVALUATION_SEED = 1_000_003  # far from the training seeds: held-out viewer-days
 

@@ -27,7 +27,7 @@ from livestream_env.simulator.state import (
     parameter_record,
     slot_dtype,
 )
-from livestream_env.simulator.tables import WorldArrays, world_arrays
+from livestream_env.simulator.world_arrays import WorldArrays, world_arrays
 from livestream_env.world import World
 
 OBSERVATIONS = ("flat", "dict")

@@ -19,14 +19,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from agents.benchmark import Suite, selected, suites
-from agents.benchmark_report import write_benchmark
-from agents.benchmark_results import ScoresFile
-from agents.comparison import open_folder
-from agents.jobs import Job
-from agents.workers import default_workers
-from agents.workers import play_all as play_in_processes
-from scripts.arguments import described_parser, positive_int
+from agents.experiments.jobs import Job
+from agents.experiments.runs import open_folder
+from agents.experiments.suites import Suite, selected, suites
+from agents.experiments.workers import default_workers
+from agents.experiments.workers import play_all as play_in_processes
+from agents.reports.benchmark_report import write_benchmark
+from agents.reports.benchmark_results import ScoresFile
+from scripts.command_line import described_parser, positive_int
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs" / "benchmark.md"
@@ -153,7 +153,7 @@ def player(ray_address: str | None) -> Callable[..., dict[Job, str]]:
     """
     if ray_address is None:
         return play_in_processes
-    from agents.ray_workers import play_all
+    from agents.experiments.ray_workers import play_all
 
     return partial(play_all, address=ray_address)
 

@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from agents.baselines import LoggingPolicy
 from agents.policy import AGENTS, agent_spec
+from agents.rules.baselines import LoggingPolicy
 from livestream_env import World
 from livestream_env.calibration import (
     LogIndex,
@@ -45,8 +45,8 @@ from livestream_env.calibration import (
     statistics,
     world_statistics,
 )
-from livestream_env.calibration.plots import Portrait, draw_plots
-from livestream_env.calibration.report import (
+from livestream_env.calibration.figures import Portrait, draw_plots
+from livestream_env.calibration.fit_report import (
     comparison_json,
     comparison_table,
     matches_table,
@@ -55,8 +55,7 @@ from livestream_env.calibration.report import (
 from livestream_env.files import write_text
 from livestream_env.logs import Logs, read_kuailive_m3, read_logs, read_twitch
 from livestream_env.logs.source import LogSource
-
-from .arguments import described_parser, json_object, positive_int
+from scripts.command_line import described_parser, json_object, positive_int
 
 READERS: dict[str, Any] = {
     "kuailive": read_logs,

@@ -17,12 +17,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from agents.comparison import Settings, open_folder, plan
-from agents.jobs import Job
+from agents.experiments.jobs import Job
+from agents.experiments.runs import Settings, open_folder, plan
+from agents.experiments.workers import default_workers, play_all
 from agents.policy import AGENTS
-from agents.reporting import write_report
-from agents.workers import default_workers, play_all
-from scripts.arguments import add_env_arguments, described_parser, make_env, positive_int
+from agents.reports.reporting import write_report
+from scripts.command_line import add_env_arguments, described_parser, make_env, positive_int
 
 DEFAULT_AGENTS = (
     "random,popularity,max-ctr,logging,greedy-oracle,farsighted-oracle,linucb,dqn,sb3-dqn"

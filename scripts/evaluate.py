@@ -15,9 +15,9 @@ import pandas as pd
 
 from agents.evaluation import EVALUATION_SEED, evaluate
 from agents.policy import AGENTS, Policy, agent_spec, load_policy_class
-from agents.reporting import describe_episodes
+from agents.reports.reporting import describe_episodes
 from livestream_env.files import atomic_path
-from scripts.arguments import add_env_arguments, described_parser, make_env, positive_int
+from scripts.command_line import add_env_arguments, described_parser, make_env, positive_int
 
 
 def make_parser() -> argparse.ArgumentParser:

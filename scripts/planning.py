@@ -15,12 +15,11 @@ from collections.abc import Sequence
 import gymnasium as gym
 
 from agents.evaluation import evaluate
-from agents.far_sighted import EPISODES
-from agents.oracles import FarsightedOracle
 from agents.policy import agent_spec
-from agents.statistics import Comparison
-
-from .arguments import described_parser, positive_int
+from agents.reports.statistics import Comparison
+from agents.rules.far_sighted import EPISODES
+from agents.rules.oracles import FarsightedOracle
+from scripts.command_line import described_parser, positive_int
 
 IDS = ("LiveStreamRec-v0", "LiveStreamRecSession-v0", "LiveStreamRecWeek-v0")
 LADDER = ("random", "greedy-oracle", "farsighted-oracle")

@@ -31,10 +31,10 @@ from tqdm import tqdm
 import livestream_env
 from agents.policy import AGENTS
 from livestream_env import LiveStreamRecVectorEnv, SimulatorConfig, WorldConfig
-from livestream_env.log_export import export_log
-from livestream_env.log_simulation import simulate_logs
 from livestream_env.logs.writing import FORMATS
-from scripts.arguments import described_parser, json_object, positive_int
+from livestream_env.simulated_logs.export import export_log
+from livestream_env.simulated_logs.simulation import simulate_logs
+from scripts.command_line import described_parser, json_object, positive_int
 from scripts.evaluate import load_agent
 
 MAX_ENVS = 1024

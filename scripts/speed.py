@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from livestream_env.files import write_text
-
-from . import speed_env
-from .arguments import described_parser, positive_int
-from .measuring import fallen, pin_to_one_core, table
+from scripts import speed_env
+from scripts.command_line import described_parser, positive_int
+from scripts.measuring import fallen, pin_to_one_core, table
 
 # Group of lines → the module whose `results(rounds)` measures them.
 GROUPS = {"environment": "scripts.speed_env", "agents": "scripts.speed_agents"}

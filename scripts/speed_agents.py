@@ -13,8 +13,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from agents.dqn import DQN
-from agents.dqn_config import DQNConfig
-from agents.replay import ReplayBuffer
+from agents.dqn.config import DQNConfig
+from agents.dqn.replay_memory import ReplayBuffer
 from scripts.measuring import Line, Result, Steps, each, measure
 
 ENV_ID = "LiveStreamRec-v0"

@@ -23,8 +23,7 @@ from livestream_env.simulator.candidates import (
 from livestream_env.simulator.compiling import entry_point
 from livestream_env.simulator.response import appeal, respond
 from livestream_env.simulator.rng import mix
-
-from .measuring import Line, Result, Steps, each, measure, seconds
+from scripts.measuring import Line, Result, Steps, each, measure, seconds
 
 ENV_ID, REFERENCE = "LiveStreamRec-v0", "CartPole-v1"
 _ACTIONS = 256  # drawn beforehand, and played again and again

@@ -19,7 +19,7 @@ import gymnasium as gym
 
 from agents.dqn import DQN
 from agents.evaluation import evaluate
-from scripts.arguments import described_parser, positive_int
+from scripts.command_line import described_parser, positive_int
 
 ENV_ID = "LiveStreamRec-v0"
 

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agents.comparison import Run
 from agents.evaluation import evaluate
+from agents.experiments.runs import Run
 from agents.policy import AGENTS, agent_spec, learn
-from agents.reporting import describe_episodes
-from scripts.arguments import (
+from agents.reports.reporting import describe_episodes
+from scripts.command_line import (
     add_env_arguments,
     described_parser,
     json_object,

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from livestream_env import LiveStreamRecVectorEnv
-from livestream_env.behaviour import LoggingPolicy
-from livestream_env.log_simulation import simulate_logs
+from livestream_env.simulated_logs.policy import LoggingPolicy
+from livestream_env.simulated_logs.simulation import simulate_logs
 
 STEPS = 40
 ARGUMENTS = {

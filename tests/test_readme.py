@@ -50,7 +50,7 @@ def test_changing_the_world(line, tmp_path, monkeypatch):
 def test_a_world_from_logs(monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[1])
     names = {}
-    exec(block_with("World.from_logs"), names)
+    exec(block_with("fit(read_logs"), names)
     observation, _ = names["env"].reset(seed=0)
     assert names["env"].observation_space.contains(observation)
     assert len(names["world"].viewers) == 200

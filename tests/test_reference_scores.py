@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from agents.comparison import Run, Settings
+from agents.experiments.runs import Run, Settings
 from agents.policy import agent_spec
 
 SCORES = Path(__file__).resolve().parents[1] / "data" / "reference_scores.csv"

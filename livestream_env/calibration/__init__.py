@@ -8,16 +8,16 @@ from livestream_env.calibration.impressions import (
     event_matches,
     impressions_of,
 )
-from livestream_env.calibration.published import PublishedStatistic, read_published_statistics
-from livestream_env.calibration.resampling import Statistic
-from livestream_env.calibration.simulated import simulate_impressions, simulate_world_impressions
-from livestream_env.calibration.statistics import (
+from livestream_env.calibration.log_statistics import (
     days_spanned,
     impression_statistics,
     room_statistics,
     statistics,
     world_statistics,
 )
+from livestream_env.calibration.published import PublishedStatistic, read_published_statistics
+from livestream_env.calibration.resampling import Statistic
+from livestream_env.calibration.simulated import simulate_impressions, simulate_world_impressions
 
 __all__ = [
     "IMPRESSION_DTYPE",

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from livestream_env.behaviour import LoggingPolicy
 from livestream_env.calibration import indirect
 from livestream_env.calibration.estimates import (
     Estimate,
@@ -28,6 +27,7 @@ from livestream_env.calibration.people import with_activity_spread, with_popular
 from livestream_env.calibration.simulated import simulate_world_impressions
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.logs import Logs
+from livestream_env.simulated_logs.policy import LoggingPolicy
 from livestream_env.world import MIN_ROOM_S, World
 
 FEWEST_STREAMERS = 10  # the default number of candidates

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livestream_env.calibration.replay import visits
+from livestream_env.calibration.hidden_states import visits
 from livestream_env.config import SimulatorConfig, WorldConfig
 
 Moment = Callable[[Mapping[str, Any]], Any]

@@ -24,12 +24,12 @@ from scipy.sparse.linalg import svds
 from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
-from livestream_env.calibration.replay import Replay, replay
+from livestream_env.calibration.hidden_states import Replay, replay
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.simulator.candidates import AFFINITY_SCALE, QUALITY_WEIGHT
 from livestream_env.simulator.response import Appeal, click_probability, watch_log_mean
 from livestream_env.simulator.state import config_record, kernel_array
-from livestream_env.synthetic import STRONGEST_ATTACHMENT, WEAKEST_ATTACHMENT
+from livestream_env.world.synthetic import STRONGEST_ATTACHMENT, WEAKEST_ATTACHMENT
 
 SHORTEST_S = 5e-4  # logs are in ms: a watch of 0 is one of less than half a millisecond
 _LEAST_STD = 0.05  # of log watch times: of a single one it would be 0

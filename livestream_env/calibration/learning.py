@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from livestream_env.calibration.hidden_states import visits
 from livestream_env.calibration.impressions import LogIndex, impressions_of
 from livestream_env.calibration.latents import Latents
 from livestream_env.calibration.people import add_embeddings, streamer_table, viewer_table
-from livestream_env.calibration.replay import visits
 from livestream_env.calibration.timetable import hourly_activity, playable_days, timetable
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.logs import Logs
 from livestream_env.simulator.state import DAY_START_S
-from livestream_env.synthetic import draw_content, place_rooms
 from livestream_env.world import DAY_S, World
+from livestream_env.world.synthetic import draw_content, place_rooms
 
 MAX_CATEGORIES = 16  # the less frequent ones become one
 OTHER = "other"

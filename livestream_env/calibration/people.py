@@ -12,7 +12,6 @@ from scipy.stats import beta, rankdata
 from livestream_env.calibration.latents import Latents, draw_places, embeddings
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.logs import range_midpoint
-from livestream_env.synthetic import draw_satiation_gain, viewer_activity, watched_before
 from livestream_env.world import (
     AGE_RANGES,
     DAY_S,
@@ -22,6 +21,7 @@ from livestream_env.world import (
     streamer_dtype,
     viewer_dtype,
 )
+from livestream_env.world.synthetic import draw_satiation_gain, viewer_activity, watched_before
 
 EMBEDDING_DIM = WorldConfig().embedding_dim
 _ASSUMED = WorldConfig()

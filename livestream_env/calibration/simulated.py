@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from livestream_env.behaviour import LoggingPolicy
 from livestream_env.calibration.impressions import IMPRESSION_DTYPE
 from livestream_env.env import LiveStreamRecEnv
-from livestream_env.log_simulation import simulate_logs
+from livestream_env.simulated_logs.policy import LoggingPolicy
+from livestream_env.simulated_logs.simulation import simulate_logs
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 from livestream_env.world import DAY_S, World
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import CensoredData, norm
 
+from livestream_env.calibration.hidden_states import VISIT_GAP_S
 from livestream_env.calibration.impressions import LogIndex
-from livestream_env.calibration.replay import VISIT_GAP_S
 from livestream_env.logs import Logs
 from livestream_env.simulator.state import DAY_START_S
 from livestream_env.world import DAY_S, MIN_ROOM_S, ROOM_DTYPE

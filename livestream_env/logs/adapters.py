@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from livestream_env.logs.assembly import Users, choose_users, sort_events
 from livestream_env.logs.checks import EventChecks, rows_of
+from livestream_env.logs.log_data import DAY_MS, Logs
 from livestream_env.logs.log_reader import LogReader
 from livestream_env.logs.reading import make_logs, read_things
 from livestream_env.logs.schema import EVENT, KUAILIVE_M3, M3_COUNTS, MISSING, TWITCH
 from livestream_env.logs.table_file import Columns, Verdict
-from livestream_env.logs.tables import DAY_MS, Logs
 
 ROUND_MS = 600_000  # Twitch was looked at every ten minutes
 _MAX_ROUNDS = 525_600  # ten years of them

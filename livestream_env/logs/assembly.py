@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from livestream_env.logs.checks import Ids, rows_of
+from livestream_env.logs.log_data import DAY_MS, HOUR_MS
 from livestream_env.logs.schema import MISSING
 from livestream_env.logs.table_file import Columns, TableFile
-from livestream_env.logs.tables import DAY_MS, HOUR_MS
 
 
 def table_by_id(file: TableFile, columns: Columns, key: str) -> pd.DataFrame:

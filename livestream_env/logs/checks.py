@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from livestream_env.logs.log_data import DAY_MS
 from livestream_env.logs.schema import MISSING
 from livestream_env.logs.table_file import Columns, Verdict
-from livestream_env.logs.tables import DAY_MS
 
 EARLIEST_MS = 946_684_800_000  # 2000-01-01
 LATEST_MS = 4_102_444_800_000  # 2100-01-01

@@ -10,7 +10,7 @@ from typing import Self
 from tqdm import tqdm
 
 from livestream_env.logs.assembly import sort_events
-from livestream_env.logs.report import FileReport, ReadReport
+from livestream_env.logs.read_report import FileReport, ReadReport
 from livestream_env.logs.schema import FileSchema
 from livestream_env.logs.source import LogSource
 from livestream_env.logs.table_file import Columns, Judge, TableFile, Verdict

@@ -19,11 +19,11 @@ from livestream_env.logs.assembly import (
     table_by_id,
 )
 from livestream_env.logs.checks import EventChecks, RoomChecks, check_watch_unit
+from livestream_env.logs.log_data import Logs
 from livestream_env.logs.log_reader import LogReader
-from livestream_env.logs.report import FileReport
+from livestream_env.logs.read_report import FileReport
 from livestream_env.logs.schema import KUAILIVE, MISSING, TITLE_EMBEDDINGS
 from livestream_env.logs.table_file import Columns, TableFile
-from livestream_env.logs.tables import Logs
 
 
 def read_logs(

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from livestream_env.logs.parsing import Parser, Rows, count_lines
-from livestream_env.logs.report import FileReport, Tally
+from livestream_env.logs.read_report import FileReport, Tally
 from livestream_env.logs.schema import BENIGN, REASONS, Column, FileSchema
 from livestream_env.logs.source import LogFile
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from livestream_env.room_index import CONTENT_STEP_S, INDEX_STEP_S
 from livestream_env.simulator.compiling import inlined
+from livestream_env.world.room_index import CONTENT_STEP_S, INDEX_STEP_S
 
 
 @inlined

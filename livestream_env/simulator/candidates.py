@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 
-from livestream_env.room_index import INDEX_STEP_S
 from livestream_env.simulator import rng
 from livestream_env.simulator.availability import (
     cell_at,
@@ -23,6 +22,7 @@ from livestream_env.simulator.availability import (
 from livestream_env.simulator.compiling import dot, inlined, lanes, position, prefetch
 from livestream_env.simulator.rng import below, mix, unit_32
 from livestream_env.simulator.state import SPARE_DRAWS
+from livestream_env.world.room_index import INDEX_STEP_S
 
 _ROUNDS = 4  # of draws, each for the slots that the one before left empty
 _FIRST = np.int64(0)  # no literal: Numba would compile what it is given to once more

@@ -8,7 +8,7 @@ import numpy as np
 
 from livestream_env.simulator.compiling import after, inlined, lanes, move
 from livestream_env.simulator.rng import mix, rough_normal
-from livestream_env.simulator.tables import COVER
+from livestream_env.simulator.world_arrays import COVER
 from livestream_env.world import DAY_S
 
 # Scales: a value at the scale maps to 1, beyond it is clipped. Those in float32 are factors.

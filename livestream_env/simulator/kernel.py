@@ -22,6 +22,18 @@ from livestream_env.simulator.candidates import (
 )
 from livestream_env.simulator.compiling import entry_point, inlined, prefetch
 from livestream_env.simulator.encoding import encode, log_impression
+from livestream_env.simulator.person import (
+    after_activity,
+    begin_visit,
+    gap_s,
+    grow_attachment,
+    leaves,
+    pass_time,
+    remember,
+    satiate,
+    stay_away,
+    update_mood,
+)
 from livestream_env.simulator.response import (
     Response,
     appeal,
@@ -34,18 +46,6 @@ from livestream_env.simulator.response import (
     watch_log_mean,
 )
 from livestream_env.simulator.state import DAY_START_S
-from livestream_env.simulator.viewer import (
-    after_activity,
-    begin_visit,
-    gap_s,
-    grow_attachment,
-    leaves,
-    pass_time,
-    remember,
-    satiate,
-    stay_away,
-    update_mood,
-)
 from livestream_env.world import DAY_S
 
 # What ``advance`` does with a slot, besides the actions 0 .. N - 1.

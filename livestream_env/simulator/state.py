@@ -135,8 +135,8 @@ def _digest_of_sources() -> str:
     them take names the digest.
     """
     package = Path(__file__).parents[1]
-    others = (package / f"{name}.py" for name in ("reward", "room_index", "world"))
-    sources = (*sorted((package / "simulator").glob("*.py")), *others)
+    modules = ("reward.py", "simulator/*.py", "world/*.py")
+    sources = (path for pattern in modules for path in sorted(package.glob(pattern)))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 

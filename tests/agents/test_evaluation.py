@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import livestream_env  # noqa: F401
-from agents.baselines import PopularityPolicy
 from agents.evaluation import EPISODE_DTYPE, evaluate
+from agents.rules.baselines import PopularityPolicy
 
 KWARGS = {"satiation": False, "watch": "minutes"}  # not the defaults, to see that they arrive
 

@@ -54,7 +54,7 @@ def test_bad_names() -> None:
     with pytest.raises(ValueError, match=r"'nonsense'.*valid are random, popularity"):
         agent_spec("nonsense")
     with pytest.raises(ValueError, match=r"package\.module:Class"):
-        load_policy_class("agents.baselines")
+        load_policy_class("agents.rules.baselines")
     with pytest.raises(ValueError, match="cannot import 'no_such_module'"):
         agent_spec("no_such_module:Class")
 
@@ -87,7 +87,7 @@ def test_settings_in_names() -> None:
     assert spec.make(env, seed=3, n_step=2).config.n_step == 2  # type: ignore[attr-defined]
     assert agent_spec("linucb?alpha=0.5").make(env, seed=0).alpha == 0.5  # type: ignore[attr-defined]
     assert "double" not in AGENTS["dqn"].kwargs
-    user = agent_spec("agents.baselines:LinUCB?alpha=2")
+    user = agent_spec("agents.rules.baselines:LinUCB?alpha=2")
     assert user.learns and user.make(env, seed=0).alpha == 2  # type: ignore[attr-defined]
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from livestream_env import World
 from livestream_env.calibration import simulate_world_impressions
-from livestream_env.log_tables import ORIGIN_MS
 from livestream_env.logs import Logs
+from livestream_env.simulated_logs.kuailive_tables import ORIGIN_MS
 from livestream_env.world import AGE_RANGES, DAY_S, DEVICE_PRICES, GENDERS
 
 _EVENT = ("user_id", "live_id", "streamer_id", "timestamp")

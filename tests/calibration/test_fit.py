@@ -64,7 +64,7 @@ def test_prints_a_line_per_parameter(fitted):
 
 
 def test_the_same_seed_is_the_same_world(logs, fitted):
-    assert World.from_logs(logs, seed=3) == fitted.world
+    assert fit(logs, seed=3).world == fitted.world
 
 
 def test_can_be_played(fitted, tmp_path):

@@ -10,6 +10,7 @@ from scipy import stats
 
 from livestream_env import SimulatorConfig, World, WorldConfig
 from livestream_env.calibration import IMPRESSION_DTYPE, simulate_world_impressions
+from livestream_env.calibration.hidden_states import Replay
 from livestream_env.calibration.latents import (
     Latents,
     _draw_attachments,
@@ -18,7 +19,6 @@ from livestream_env.calibration.latents import (
     embeddings,
     estimate_latents,
 )
-from livestream_env.calibration.replay import Replay
 from livestream_env.simulator.state import config_record, kernel_array
 
 CONFIG = SimulatorConfig()

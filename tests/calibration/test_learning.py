@@ -11,7 +11,7 @@ import pytest
 from livestream_env import SimulatorConfig, World, WorldConfig
 from livestream_env.calibration.latents import estimate_latents
 from livestream_env.calibration.learning import MAX_CATEGORIES, Sample, first_world
-from livestream_env.log_tables import ORIGIN_MS
+from livestream_env.simulated_logs.kuailive_tables import ORIGIN_MS
 from livestream_env.simulator.state import DAY_START_S
 from livestream_env.world import DAY_S, MIN_ROOM_S
 from tests.calibration.made import simulated_logs

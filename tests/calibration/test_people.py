@@ -9,6 +9,7 @@ from scipy import stats
 
 from livestream_env import SimulatorConfig, WorldConfig
 from livestream_env.calibration import IMPRESSION_DTYPE
+from livestream_env.calibration.hidden_states import Replay
 from livestream_env.calibration.latents import Latents
 from livestream_env.calibration.people import (
     streamer_table,
@@ -16,7 +17,6 @@ from livestream_env.calibration.people import (
     with_activity_spread,
     with_popularity,
 )
-from livestream_env.calibration.replay import Replay
 from livestream_env.world import (
     AGE_RANGES,
     DAY_S,

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from livestream_env import LiveStreamRecVectorEnv, SimulatorConfig, World, WorldConfig
-from livestream_env.behaviour import LoggingPolicy
 from livestream_env.calibration import (
     Estimate,
     Fit,
@@ -26,9 +25,10 @@ from livestream_env.calibration import (
     world_statistics,
 )
 from livestream_env.calibration.estimates import IDENTIFIED, WEAK
-from livestream_env.log_export import export_log
-from livestream_env.log_simulation import simulate_logs
 from livestream_env.logs import Logs, read_logs
+from livestream_env.simulated_logs.export import export_log
+from livestream_env.simulated_logs.policy import LoggingPolicy
+from livestream_env.simulated_logs.simulation import simulate_logs
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "published_statistics.csv"
 DAYS = 7

@@ -15,12 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from livestream_env import LiveStreamRecVectorEnv, World, WorldConfig, log_export
-from livestream_env.behaviour import LoggingPolicy
-from livestream_env.log_export import export_log
-from livestream_env.log_simulation import exposure_dtype, simulate_logs
+from livestream_env import LiveStreamRecVectorEnv, World, WorldConfig
 from livestream_env.logs import range_midpoint, read_logs
 from livestream_env.logs.writing import log_writer
+from livestream_env.simulated_logs import export as log_export
+from livestream_env.simulated_logs.export import export_log
+from livestream_env.simulated_logs.policy import LoggingPolicy
+from livestream_env.simulated_logs.simulation import exposure_dtype, simulate_logs
 from livestream_env.simulator.state import DAY_START_S
 from livestream_env.world import DAY_S
 from tests.helpers import LIVELY

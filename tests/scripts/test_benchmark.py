@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import scripts.benchmark
-from agents.benchmark import Suite
-from agents.comparison import Settings
+from agents.experiments.runs import Settings
+from agents.experiments.suites import Suite
 
 DAY = Settings("LiveStreamRecSession-v0", {}, 256, 10, 2, 5)
 LONG = dataclasses.replace(DAY, timesteps=512)

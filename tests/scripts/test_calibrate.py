@@ -9,7 +9,7 @@ import gymnasium as gym
 import pytest
 
 from livestream_env import World
-from livestream_env.calibration.plots import PLOTS
+from livestream_env.calibration.figures import PLOTS
 from scripts.calibrate import log_format, main
 from tests.logs.files import lines, write
 

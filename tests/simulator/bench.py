@@ -13,7 +13,7 @@ from livestream_env import LiveStreamRecEnv
 from livestream_env.simulator import rng
 from livestream_env.simulator.response import Appeal
 from livestream_env.simulator.state import kernel_array
-from livestream_env.simulator.tables import WorldArrays
+from livestream_env.simulator.world_arrays import WorldArrays
 
 KEY = np.uint64(20260101)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from livestream_env.room_index import CONTENT_STEP_S, INDEX_STEP_S
 from livestream_env.simulator import availability as availability_module
+from livestream_env.world.room_index import CONTENT_STEP_S, INDEX_STEP_S
 from tests.simulator.bench import Bench, callable_functions
 
 availability = callable_functions(availability_module)

@@ -12,17 +12,18 @@ import pytest
 from numba.core.caching import NullCache
 from numba.core.registry import CPUDispatcher
 
-from livestream_env import reward, room_index, synthetic
+from livestream_env import reward
 from livestream_env.simulator import (
     availability,
     candidates,
     encoding,
     kernel,
+    person,
     response,
     rng,
     state,
-    viewer,
 )
+from livestream_env.world import room_index, synthetic
 
 PACKAGE = Path(reward.__file__).parent
 ENTRY_POINTS = {"advance", "expected_response"}
@@ -36,7 +37,7 @@ print(env.step(0)[-1]["watch_s"])
 
 
 def test_only_entry_points_and_self_contained_files_are_cached():
-    for module in (availability, candidates, encoding, kernel, response, rng, viewer, reward):
+    for module in (availability, candidates, encoding, kernel, response, rng, person, reward):
         for name, function in vars(module).items():
             if isinstance(function, CPUDispatcher) and function.__module__ == module.__name__:
                 cached = not isinstance(function._cache, NullCache)
@@ -52,7 +53,12 @@ def test_digest_follows_every_source(tmp_path, monkeypatch):
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(state, "__file__", str(copy / "simulator" / "state.py"))
     digests = [state._digest_of_sources()]
-    for name in ("simulator/viewer.py", "simulator/rng.py", "room_index.py", "world.py"):
+    for name in (
+        "simulator/person.py",
+        "simulator/rng.py",
+        "world/room_index.py",
+        "world/tables.py",
+    ):
         with open(copy / name, "a") as file:
             file.write("\n# changed\n")
         digests.append(state._digest_of_sources())

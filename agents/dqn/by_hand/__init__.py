@@ -1,0 +1,1 @@
+"""Gradients and Adam written by hand, for networks too small for autograd."""

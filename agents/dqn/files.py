@@ -1,0 +1,229 @@
+"""What a DQN agent consists of, and its files.
+
+There are two kinds of files: a model to predict with, and a checkpoint to go on training from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+from typing import Any, Self
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+
+from agents.dqn.checkpoint import (
+    array_from_bytes,
+    array_to_bytes,
+    read_checkpoint,
+    with_prefix,
+    without_prefix,
+    write_checkpoint,
+)
+from agents.dqn.config import DQNConfig
+from agents.dqn.learner import MaskFunction, QLearner
+from agents.dqn.networks import ColumnLayout
+from agents.dqn.replay_memory import ReplayBuffer
+from agents.dqn.training_log import EpisodeStatistics
+from agents.vector import EpisodeStream, env_layout, space_sizes
+
+# One stream of random numbers per purpose: predicting between two updates then changes neither.
+_STREAMS = ("env", "explore", "replay", "predict")
+
+
+class DQNState:
+    """Building, saving and loading: :class:`agents.dqn.DQN` but for the algorithm."""
+
+    def _build(
+        self,
+        config: DQNConfig,
+        observation_size: int,
+        num_actions: int,
+        layout: ColumnLayout | None,
+        mask_fn: MaskFunction | None,
+    ) -> None:
+        """Everything but the environment."""
+        if config.seed is None:
+            config = dataclasses.replace(config, seed=secrets.randbits(32))
+        self.config = config
+        self.observation_size = observation_size
+        self.num_actions = num_actions
+        self.layout = layout
+        *streams, weights = np.random.SeedSequence(config.seed).spawn(len(_STREAMS) + 1)
+        self._rng = dict(zip(_STREAMS, map(np.random.default_rng, streams), strict=True))
+        weights_seed = int(weights.generate_state(1)[0])
+        self.learner = QLearner(
+            config, observation_size, num_actions, layout, mask_fn, weights_seed
+        )
+        self.env: VectorEnv | None = None
+        self.replay: ReplayBuffer | None = None
+        self.num_timesteps = 0
+        self._horizon = 0  # num_timesteps at the end of this training
+        self._observation: np.ndarray | None = None  # (N, D), None before the first reset
+
+    def set_env(self, env: VectorEnv) -> None:
+        """Train on another environment from now on, in new episodes.
+
+        The replay memory is kept if ``env`` steps as many environments as the one before.
+
+        Raises:
+            ValueError: If its spaces or its layout are not those the agent was made for.
+        """
+        mine, sizes = (self.observation_size, self.num_actions), space_sizes(env)
+        if sizes != mine:
+            raise ValueError(f"env must have (observation size, actions) = {mine}, got {sizes}")
+        layout = env_layout(env)
+        if self.layout is not None and layout is not None:
+            if ColumnLayout.of(layout).to_json() != self.layout.to_json():
+                raise ValueError("env must have the layout that the agent was made for")
+        self.env = env
+        self._stream = EpisodeStream(env)
+        self._episodes = EpisodeStatistics(env.num_envs)
+        self._observation = None
+        if self.replay is not None and self.replay.num_envs != env.num_envs:
+            self.replay = None
+
+    def _make_replay(self) -> ReplayBuffer:
+        assert self.env is not None
+        config = self.config
+        alpha = config.priority_alpha if config.prioritized else None
+        return ReplayBuffer(
+            config.replay_size,
+            self.env.num_envs,
+            self.observation_size,
+            config.n_step,
+            alpha,
+            self.learner.device,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what predicting needs (weights, settings, layout) to one safetensors file."""
+        arrays = with_prefix("network", self.learner.network_state())
+        write_checkpoint(path, "model", arrays, self._description())
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        env: VectorEnv | None = None,
+        *,
+        device: str = "auto",
+        mask_fn: MaskFunction | None = None,
+    ) -> Self:
+        """An agent from a file that :meth:`save` wrote.
+
+        Args:
+            path: The file.
+            env: To learn more in; predicting needs none.
+            device: Where to put the networks.
+            mask_fn: That of the saved agent, if it had one.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is another kind of file, or ``env`` does not fit.
+        """
+        arrays, description = read_checkpoint(path, "model")
+        agent = cls._from_description(description, device, mask_fn)
+        agent.learner.load_network_state(without_prefix("network", arrays))
+        if env is not None:
+            agent.set_env(env)
+        return agent
+
+    def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Write all that training depends on, to go on from bit for bit.
+
+        An environment without ``get_state`` and ``set_state`` cannot take part: training then goes
+        on in new episodes.
+
+        Raises:
+            ValueError: If training has not begun, or the environment's state holds Python objects.
+        """
+        if self.env is None or self.replay is None or self._observation is None:
+            raise ValueError("there is no training to save: call learn first, or use save")
+        arrays = {
+            "torch_rng": torch.get_rng_state().numpy(),
+            **with_prefix("learner", self.learner.state_dict()),
+            **with_prefix("replay", self.replay.state_dict()),
+        }
+        if hasattr(self.env.unwrapped, "get_state"):
+            arrays["env/state"] = array_to_bytes(self.env.unwrapped.get_state())
+            arrays["env/observation"] = self._observation
+            arrays["env/ended"] = self._stream.ended
+            arrays.update(with_prefix("episodes", self._episodes.state_dict()))
+        rng = {name: generator.bit_generator.state for name, generator in self._rng.items()}
+        write_checkpoint(path, "checkpoint", arrays, {**self._description(), "rng": rng})
+
+    @classmethod
+    def load_checkpoint(
+        cls,
+        path: str | os.PathLike[str],
+        env: VectorEnv,
+        *,
+        device: str = "auto",
+        mask_fn: MaskFunction | None = None,
+    ) -> Self:
+        """An agent from a file that :meth:`save_checkpoint` wrote.
+
+        ``agent.learn(remaining, reset_num_timesteps=False)`` then goes on. Sets PyTorch's global
+        random state, too.
+
+        Args:
+            path: The file.
+            env: Like the one trained in; its state is replaced.
+            device: Where to put the networks.
+            mask_fn: That of the saved agent, if it had one.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is another kind of file, or ``env`` does not fit.
+        """
+        arrays, description = read_checkpoint(path, "checkpoint")
+        count = len(arrays["replay/head"])
+        if env.num_envs != count:
+            raise ValueError(f"env has {env.num_envs} environments, the checkpoint {count}")
+        agent = cls._from_description(description, device, mask_fn)
+        agent.set_env(env)
+        agent.replay = agent._make_replay()
+        agent.replay.load_state_dict(without_prefix("replay", arrays))
+        agent.learner.load_state_dict(without_prefix("learner", arrays))
+        agent.learner.num_updates = description["num_updates"]
+        for name, state in description["rng"].items():
+            agent._rng[name].bit_generator.state = state
+        torch.set_rng_state(torch.from_numpy(arrays["torch_rng"]))
+        if "env/state" in arrays:
+            env.unwrapped.set_state(array_from_bytes(arrays["env/state"]))  # type: ignore[attr-defined]
+            agent._observation = arrays["env/observation"]
+            agent._stream.ended = arrays["env/ended"]
+            agent._episodes.load_state_dict(without_prefix("episodes", arrays))
+        return agent
+
+    def _description(self) -> dict[str, Any]:
+        """What the agent is and how far it has come, in JSON's terms."""
+        return {
+            "config": dataclasses.asdict(self.config),
+            "observation_size": self.observation_size,
+            "num_actions": self.num_actions,
+            "layout": None if self.layout is None else self.layout.to_json(),
+            "num_timesteps": self.num_timesteps,
+            "num_updates": self.learner.num_updates,
+            "horizon": self._horizon,
+        }
+
+    @classmethod
+    def _from_description(
+        cls, description: dict[str, Any], device: str, mask_fn: MaskFunction | None
+    ) -> Self:
+        layout = description["layout"]
+        agent = cls.__new__(cls)
+        agent._build(
+            DQNConfig(**{**description["config"], "device": device}),
+            description["observation_size"],
+            description["num_actions"],
+            None if layout is None else ColumnLayout.from_json(layout),
+            mask_fn,
+        )
+        agent.num_timesteps = description["num_timesteps"]
+        agent._horizon = description["horizon"]
+        return agent

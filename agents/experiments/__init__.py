@@ -1,0 +1,1 @@
+"""What is played: runs, suites of runs, how they are scheduled, and searches."""

@@ -1,0 +1,252 @@
+"""What a comparison consists of: its settings, its runs, and how one run is played.
+
+A *run* is one agent with one training seed. It is the unit of resuming: what is finished stays
+finished, what was interrupted starts again. :mod:`agents.experiments.workers` plays many of them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import gymnasium as gym
+import numpy as np
+
+import livestream_env  # noqa: F401  (registers the environments)
+from agents.evaluation import EVALUATION_SEED, evaluate
+from agents.policy import Policy, agent_spec, learn
+from livestream_env.files import atomic_path, write_text
+
+SETTINGS_FILE = "settings.json"
+RESULT_FILE = "result.npz"
+CURVE_DTYPE = np.dtype([("timesteps", np.int64), ("cpu_s", np.float64), ("reward", np.float64)])
+Report = Callable[[int], object]  # told the number of training steps done
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the numbers of every run of a comparison.
+
+    Attributes:
+        env_id: A registered environment of the family.
+        env_kwargs: Its arguments, JSON values.
+        timesteps: Environment steps that a learner trains for.
+        eval_episodes: Viewer-days of the final evaluation.
+        curve_points: Evaluations while training, evenly spaced, besides the one before.
+        curve_episodes: Viewer-days of each of them.
+        eval_seed: Seed of the evaluated viewer-days.
+    """
+
+    env_id: str = "LiveStreamRec-v0"
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    timesteps: int = 100_000
+    eval_episodes: int = 2000
+    curve_points: int = 10
+    curve_episodes: int = 256
+    eval_seed: int = EVALUATION_SEED
+
+    def __post_init__(self) -> None:
+        for name in ("timesteps", "eval_episodes", "curve_points", "curve_episodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    def make_env(self) -> gym.Env:
+        """The single environment that agents are constructed with."""
+        return gym.make(self.env_id, **dict(self.env_kwargs))
+
+    def evaluate(self, policy: Policy, episodes: int) -> np.ndarray:
+        """Play the first ``episodes`` of the held-out viewer-days."""
+        return evaluate(policy, self.env_id, self.env_kwargs, episodes, self.eval_seed)
+
+
+class Run(NamedTuple):
+    """One agent with one training seed."""
+
+    agent: str
+    seed: int
+
+    def folder(self, comparison: Path) -> Path:
+        """Where it writes: its result, its log, its trained model.
+
+        The agent's name is made safe for file systems: ``dqn?double=false&n_step=1`` becomes
+        ``dqn,double=false,n_step=1``, and percent signs stand for what is rarer.
+        """
+        name = quote(self.agent, safe=":?&=").translate(str.maketrans(":?&", ".,,"))
+        return comparison / "runs" / f"{name}-{self.seed}"
+
+    def result_path(self, comparison: Path) -> Path:
+        """Its result, which is there once the run is finished."""
+        return self.folder(comparison) / RESULT_FILE
+
+    @property
+    def env_seed(self) -> int:
+        """The seed given to the agent.
+
+        Slot i of a vector environment seeded with s plays the viewers of seed s + i, so that
+        neighbouring seeds would share almost all of them; these are far apart.
+        """
+        return 2_000_000 + 10_000 * self.seed
+
+
+class Result(NamedTuple):
+    """What a finished run left.
+
+    Attributes:
+        episodes: The final evaluation, of :data:`agents.evaluation.EPISODE_DTYPE`.
+        curve: The evaluations while training, of :data:`CURVE_DTYPE`; empty without training.
+        timing: ``train_wall_s``, ``train_cpu_s`` (without evaluations), ``eval_wall_s``.
+    """
+
+    episodes: np.ndarray
+    curve: np.ndarray
+    timing: dict[str, float]
+
+    def save(self, path: Path) -> None:
+        """Store it atomically."""
+        with atomic_path(path) as temporary:
+            np.savez_compressed(
+                temporary,
+                episodes=self.episodes,
+                curve=self.curve,
+                timing=np.array(json.dumps(self.timing)),
+            )
+
+    @classmethod
+    def load(cls, path: Path) -> Result:
+        """Read a stored one."""
+        with np.load(path) as file:
+            return cls(file["episodes"], file["curve"], json.loads(str(file["timing"])))
+
+
+def plan(agents: Iterable[str], seeds: int) -> list[Run]:
+    """The runs of a comparison: every seed for agents that learn, one run for the others.
+
+    Raises:
+        ValueError: For an unknown agent, an agent named twice, or no seed.
+    """
+    names = list(agents)
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {seeds}")
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"agents named more than once: {', '.join(sorted(twice))}")
+    return [
+        Run(name, seed) for name in names for seed in range(seeds if agent_spec(name).learns else 1)
+    ]
+
+
+class LearningCurve:
+    """The callback of a training run: scores the agent at fixed points, off the clock."""
+
+    def __init__(self, policy: Policy, settings: Settings, report: Report) -> None:
+        points = np.linspace(0, settings.timesteps, settings.curve_points + 1)[1:]
+        self.due = deque(np.ceil(points).astype(int).tolist())
+        self.policy = policy
+        self.settings = settings
+        self.report = report
+        self.rows: list[tuple[int, float, float]] = []
+        self.cpu_s = self.wall_s = 0.0
+        self._resume()
+
+    def _resume(self) -> None:
+        self._cpu_start, self._wall_start = time.process_time(), time.perf_counter()
+
+    def pause(self) -> None:
+        """Stop the clock."""
+        self.cpu_s += time.process_time() - self._cpu_start
+        self.wall_s += time.perf_counter() - self._wall_start
+
+    def record(self, timesteps: int) -> None:
+        """Evaluate now."""
+        self.pause()
+        episodes = self.settings.evaluate(self.policy, self.settings.curve_episodes)
+        self.rows.append((timesteps, self.cpu_s, float(episodes["reward"].mean())))
+        self._resume()
+
+    def __call__(self, agent: Any) -> None:
+        """Called by the agent now and then while it learns."""
+        timesteps = int(agent.num_timesteps)
+        self.report(timesteps)
+        if self.due and timesteps >= self.due[0]:
+            while self.due and timesteps >= self.due[0]:
+                self.due.popleft()
+            self.record(timesteps)
+
+
+def play(
+    run: Run, settings: Settings, folder: Path, report: Report = lambda timesteps: None
+) -> None:
+    """Train (if the agent learns), evaluate, and save the result.
+
+    Args:
+        run: What to play.
+        settings: Of the comparison.
+        folder: Of the comparison; what an earlier attempt left of the run is removed.
+        report: Told the progress of the training.
+    """
+    home = run.folder(folder)
+    shutil.rmtree(home, ignore_errors=True)
+    env = settings.make_env()
+    spec = agent_spec(run.agent)
+    policy = spec.make(env, seed=run.env_seed)
+    curve = LearningCurve(policy, settings, report)
+    if spec.learns:
+        curve.record(0)
+        learn(policy, settings.timesteps, callback=curve, log_dir=home)
+        if curve.due:  # an agent that does not call back, or that stopped short
+            curve.record(settings.timesteps)
+        curve.pause()
+    elif hasattr(policy, "learn"):  # fits an estimate once; there is no curve to follow
+        learn(policy, settings.timesteps)
+        curve.pause()
+    if hasattr(policy, "save"):
+        home.mkdir(parents=True, exist_ok=True)
+        policy.save(home / "model")
+    start = time.perf_counter()
+    episodes = settings.evaluate(policy, settings.eval_episodes)
+    timing = {
+        "train_wall_s": curve.wall_s,
+        "train_cpu_s": curve.cpu_s,
+        "eval_wall_s": time.perf_counter() - start,
+    }
+    Result(episodes, np.array(curve.rows, CURVE_DTYPE), timing).save(run.result_path(folder))
+    env.close()
+
+
+def open_folder(folder: Path, settings: Settings, resume: bool, overwrite: bool = False) -> None:
+    """Prepare the folder of a comparison.
+
+    Raises:
+        FileExistsError: If it holds finished runs and neither flag is given.
+        ValueError: If it is to be resumed with other settings than it was begun with.
+    """
+    stored = folder / SETTINGS_FILE
+    finished = sorted(folder.glob(f"runs/*/{RESULT_FILE}"))
+    mine = json.loads(json.dumps(asdict(settings)))
+    if resume and finished and stored.exists():
+        theirs = json.loads(stored.read_text(encoding="utf-8"))
+        changed = [
+            f"{name} was {theirs.get(name)!r} and is now {value!r}"
+            for name, value in mine.items()
+            if theirs.get(name) != value
+        ]
+        if changed:
+            raise ValueError(
+                f"cannot resume {folder}, its runs were made with other settings: "
+                + "; ".join(changed)
+            )
+    elif finished and not (resume or overwrite):
+        raise FileExistsError(
+            f"{folder} already holds {len(finished)} finished runs: --resume keeps them and does "
+            "the rest, --overwrite starts again, --out names another folder"
+        )
+    elif overwrite:
+        shutil.rmtree(folder / "runs", ignore_errors=True)
+    write_text(stored, json.dumps(mine, indent=2) + "\n")

@@ -1,0 +1,1 @@
+"""What comes of finished runs: statistics, tables, plots and pages."""

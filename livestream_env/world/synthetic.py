@@ -1,0 +1,237 @@
+"""Drawing a synthetic world; every magnitude is a field of ``WorldConfig``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from livestream_env.config import HOURLY_ACTIVITY, WorldConfig
+from livestream_env.world.room_index import CONTENT_STEP_S
+from livestream_env.world.tables import (
+    AGE_RANGES,
+    DAY_S,
+    GENDERS,
+    INITIAL_ATTACHMENTS,
+    ROOM_DTYPE,
+    streamer_dtype,
+    viewer_dtype,
+)
+
+# Viewers begin with attachments to streamers they know that are uniform between these.
+WEAKEST_ATTACHMENT, STRONGEST_ATTACHMENT = 0.3, 1.0
+
+
+def draw_world(config: WorldConfig, seed: int) -> dict[str, Any]:
+    """The arrays of a world, by their names in :class:`livestream_env.world.World`."""
+    # One stream per part: a larger timetable leaves the viewers as they are.
+    taste_rng, streamer_rng, room_rng, content_rng = np.random.default_rng(seed).spawn(4)
+    streamers = _draw_streamers(config, streamer_rng)
+    rooms = _draw_rooms(config, streamers, room_rng)
+    content = draw_content(rooms, config.highlight_share, config.highlight_mean_s, content_rng)
+    return {
+        "viewers": _draw_viewers(config, streamers, taste_rng),
+        "streamers": streamers,
+        "rooms": rooms,
+        "content": content,
+        "hourly_activity": _normalised_activity(),
+    }
+
+
+def _normalised_activity() -> NDArray[np.float64]:
+    activity = np.array(HOURLY_ACTIVITY)
+    return activity / activity.sum()
+
+
+def _draw_streamers(config: WorldConfig, rng: np.random.Generator) -> NDArray[Any]:
+    count = config.num_streamers
+    streamers = np.zeros(count, streamer_dtype(config.embedding_dim))
+    streamers["category"] = rng.integers(config.num_categories, size=count)
+    streamers["popularity"] = rng.lognormal(0.0, config.popularity_std, count)
+    streamers["quality"] = rng.normal(0.0, config.quality_std, count)
+    streamers["sensationalism"] = rng.normal(0.0, config.sensationalism_std, count)
+    hours = rng.choice(24, size=count, p=_normalised_activity())
+    streamers["home_hour"] = hours + rng.random(count)
+    # The dot product with a viewer's standard normal embedding has s.d. pair_affinity_std.
+    scale = config.pair_affinity_std / np.sqrt(config.embedding_dim)
+    streamers["embedding"] = rng.normal(0.0, scale, (count, config.embedding_dim))
+    return streamers
+
+
+def viewer_activity(
+    place: NDArray[np.floating[Any]], log_mean: float, log_std: float
+) -> NDArray[np.float64]:
+    """Activities of viewers who are so many standard deviations from the mean, on a log scale."""
+    log_activity = log_mean + log_std * np.asarray(place, np.float64)
+    return np.asarray(np.exp(np.clip(log_activity, -5.0, 4.0)))
+
+
+def draw_satiation_gain(
+    config: WorldConfig, shape: tuple[int, ...], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Log-normal, of mean 1."""
+    spread = config.satiation_gain_log_std
+    return rng.lognormal(-0.5 * spread**2, spread, shape)
+
+
+def watched_before(strength: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Seconds after which the growth law 1 - exp(-seconds / 3,000) has come to an attachment."""
+    return np.asarray(-3000.0 * np.log1p(-np.minimum(strength, 0.98)))
+
+
+def _draw_viewers(
+    config: WorldConfig, streamers: NDArray[Any], rng: np.random.Generator
+) -> NDArray[Any]:
+    count, categories = config.num_viewers, config.num_categories
+    viewers = np.zeros(count, viewer_dtype(categories, config.embedding_dim))
+    viewers["age"] = rng.choice(
+        len(AGE_RANGES), size=count, p=(0.01, 0.06, 0.2, 0.25, 0.25, 0.13, 0.1)
+    )
+    viewers["gender"] = rng.choice(len(GENDERS), size=count, p=(0.44, 0.53, 0.03))
+
+    # Demographics shift tastes: categories differ in their appeal by age and gender (assumed).
+    age = (viewers["age"] - 3.3) / 1.6
+    gender = np.array([-1.0, 1.0, 0.0])[viewers["gender"]]
+    loadings = rng.normal(0.0, 0.5, (2, categories))
+    concentration = config.taste_concentration * np.exp(
+        age[:, None] * loadings[0] + gender[:, None] * loadings[1]
+    )
+    taste = rng.gamma(concentration)
+    taste /= np.maximum(taste.sum(1, keepdims=True), 1e-300)
+    viewers["taste"] = (taste - taste.mean(0)) / np.maximum(taste.std(0), 1e-9)
+    viewers["embedding"] = rng.normal(0.0, 1.0, (count, config.embedding_dim))
+    viewers["satiation_gain"] = draw_satiation_gain(config, (count, categories), rng)
+
+    # Activity, device and gifts go together (assumed correlations); margins stay as configured.
+    z_activity, z_wealth, z_social, z_gift = rng.normal(0.0, 1.0, (4, count))
+    activity = 0.95 * z_activity + 0.3122 * np.clip(age, -2, 2)
+    activity /= np.sqrt(0.95**2 + 0.3122**2)
+    viewers["activity"] = viewer_activity(
+        activity, config.activity_log_mean, config.activity_log_std
+    )
+    viewers["device_price"] = np.searchsorted([-0.9, -0.1, 0.6, 1.4], z_wealth)
+    gift = 0.8 * z_gift + 0.6 * z_wealth
+    spread = config.gift_propensity_log_std
+    viewers["gift_propensity"] = np.exp(spread * gift - 0.5 * spread**2)
+    viewers["follow_count"] = np.floor(np.exp(3.5 + 0.6 * activity + 1.2 * z_social))
+    viewers["is_streamer"] = (z_social + 0.5 * activity + rng.normal(0.0, 1.0, count)) > 2.2
+    viewers["fan_count"] = np.floor(
+        np.exp(1.5 + 1.5 * z_social + 1.5 * viewers["is_streamer"] + 0.3 * activity)
+    )
+    _draw_attachments(config, viewers, streamers, rng)
+    return viewers
+
+
+def _draw_attachments(
+    config: WorldConfig,
+    viewers: NDArray[Any],
+    streamers: NDArray[Any],
+    rng: np.random.Generator,
+) -> None:
+    """Give each viewer ``1 + Poisson`` streamers, popular ones of liked categories first."""
+    count = len(viewers)
+    known = np.minimum(1 + rng.poisson(config.initial_attachments, count), INITIAL_ATTACHMENTS)
+    known = np.minimum(known, len(streamers))
+    viewers["attached_streamer"] = -1
+    log_popularity = np.log(streamers["popularity"].astype(float))
+    for first in range(0, count, 1000):  # in chunks: a matrix of all pairs would be large
+        chunk = slice(first, min(first + 1000, count))
+        taste = viewers["taste"][chunk][:, streamers["category"]]
+        affinity = taste + viewers["embedding"][chunk] @ streamers["embedding"].T
+        # Gumbel noise on log weights draws without replacement (Gumbel top-k).
+        score = log_popularity + 1.2 * affinity + rng.gumbel(size=affinity.shape)
+        most = min(INITIAL_ATTACHMENTS, len(streamers))
+        top = np.argpartition(-score, most - 1, axis=1)[:, :most]
+        order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1)
+        viewers["attached_streamer"][chunk, :most] = np.take_along_axis(top, order, axis=1)
+    beyond = np.arange(INITIAL_ATTACHMENTS) >= known[:, None]
+    strength = rng.uniform(WEAKEST_ATTACHMENT, STRONGEST_ATTACHMENT, (count, INITIAL_ATTACHMENTS))
+    # With an error: what was watched before is a proxy of the attachment, not the attachment.
+    watched = watched_before(strength)
+    watched *= rng.lognormal(0.0, 0.5, watched.shape)
+    followed = rng.random(strength.shape) < strength
+    viewers["attached_strength"] = np.where(beyond, 0.0, strength)
+    viewers["attached_watch_s"] = np.where(beyond, 0.0, watched)
+    viewers["attached_followed"] = np.where(beyond, 0, followed)
+    viewers["attached_streamer"][beyond] = -1
+
+
+def _draw_rooms(
+    config: WorldConfig, streamers: NDArray[Any], rng: np.random.Generator
+) -> NDArray[Any]:
+    """Timetable of days -1 .. days + 1, so that it runs out on no day of an episode."""
+    count, all_days = config.num_streamers, config.days + 3
+    per_day = rng.poisson(config.rooms_per_day, (count, all_days))
+    streamer, day = np.repeat(np.indices(per_day.shape).reshape(2, -1), per_day.ravel(), axis=1)
+    start_h = streamers["home_hour"][streamer] + rng.normal(0.0, config.room_start_std_h, len(day))
+    start = (day - 1) * DAY_S + start_h * 3600.0
+    minutes = config.room_minutes_median * rng.lognormal(0.0, config.room_minutes_log_std, len(day))
+    length = np.clip(minutes * 60.0, 300.0, config.room_hours_max * 3600.0)
+    if not len(day):
+        raise ValueError(
+            "config: num_streamers, rooms_per_day and days gave not one room; a world needs some"
+        )
+    order = np.lexsort((start, streamer))
+    streamer, start, length = streamer[order], start[order], length[order]
+    # One room at a time: a start during the previous room waits for its end and a pause.
+    _serialise(streamer, start, length, 600.0)
+    rooms = np.zeros(len(start), ROOM_DTYPE)
+    rooms["streamer"], rooms["start_s"], rooms["end_s"] = streamer, start, start + length
+    place_rooms(rooms, streamers)
+    return rooms
+
+
+def place_rooms(rooms: NDArray[Any], streamers: NDArray[Any]) -> None:
+    """Fill in where each streamer's rooms are, and each room's content bits."""
+    bounds = np.searchsorted(rooms["streamer"], np.arange(len(streamers) + 1))
+    streamers["first_room"], streamers["num_rooms"] = bounds[:-1], np.diff(bounds)
+    cells = np.ceil((rooms["end_s"] - rooms["start_s"]) / CONTENT_STEP_S).astype(np.int64)
+    rooms["content"] = np.concatenate([[0], np.cumsum(cells)[:-1]])
+
+
+def draw_content(
+    rooms: NDArray[Any], share: float, mean_s: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Two-state Markov chain per room: highlights of mean ``mean_s``, a ``share`` of the time."""
+    last = rooms[-1]
+    cells = int(last["content"]) + int(np.ceil((last["end_s"] - last["start_s"]) / CONTENT_STEP_S))
+    leave = min(1.0, CONTENT_STEP_S / mean_s)
+    enter = min(1.0, leave * share / (1.0 - share))
+    states = np.empty(cells, np.uint8)
+    uniform = rng.random(cells, dtype=np.float32)
+    _markov_chain(states, rooms["content"], uniform, enter, leave, share)
+    return np.packbits(states, bitorder="little")
+
+
+def endless_rooms(streamers: NDArray[Any], days: int) -> NDArray[Any]:
+    """One room per streamer that is always live; its place is written into ``streamers``."""
+    rooms = np.zeros(len(streamers), ROOM_DTYPE)
+    rooms["streamer"] = np.arange(len(streamers))
+    rooms["start_s"] = -DAY_S
+    rooms["end_s"] = (days + 2) * DAY_S
+    place_rooms(rooms, streamers)
+    return rooms
+
+
+@njit(cache=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+def _serialise(streamer, start, length, pause_s):  # type: ignore[no-untyped-def]
+    for i in range(1, streamer.shape[0]):
+        if streamer[i] == streamer[i - 1]:
+            start[i] = max(start[i], start[i - 1] + length[i - 1] + pause_s)
+
+
+@njit(cache=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+def _markov_chain(states, first, uniform, enter, leave, share):  # type: ignore[no-untyped-def]
+    room = 0
+    state = 0
+    for i in range(uniform.shape[0]):
+        if room < first.shape[0] and i == first[room]:
+            room += 1
+            state = 1 if uniform[i] < share else 0
+        elif state == 1:
+            state = 0 if uniform[i] < leave else 1
+        else:
+            state = 1 if uniform[i] < enter else 0
+        states[i] = state

@@ -1,0 +1,68 @@
+"""The tables of a world: their columns, units and ranges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+DAY_S = 86_400.0
+INITIAL_ATTACHMENTS = 12  # most streamers that a viewer knows at the start of an episode
+MIN_ROOM_S = 60.0
+
+# Ranges as KuaiLive's user.csv prints them.
+AGE_RANGES = ("0-11", "12-17", "18-23", "24-30", "31-40", "41-49", "50+")
+GENDERS = ("F", "M", "unknown")
+DEVICE_PRICES = ("0-1000", "1000-2000", "2000-3000", "3000-5000", "5000+")
+
+
+def viewer_dtype(num_categories: int, embedding_dim: int) -> np.dtype[Any]:
+    """One row per viewer. ``attached_*``: streamers known beforehand, -1 where none."""
+    return np.dtype(
+        [
+            ("age", "i4"),  # index into AGE_RANGES
+            ("gender", "i4"),  # index into GENDERS
+            ("device_price", "i4"),  # index into DEVICE_PRICES
+            ("is_streamer", "i4"),  # 0 or 1
+            ("follow_count", "f4"),
+            ("fan_count", "f4"),
+            ("activity", "f4"),  # visits per day, relative
+            ("gift_propensity", "f4"),  # mean 1 over viewers
+            ("taste", "f4", (num_categories,)),  # mean 0, variance 1 over viewers
+            ("embedding", "f4", (embedding_dim,)),
+            ("satiation_gain", "f4", (num_categories,)),  # mean 1
+            ("attached_streamer", "i4", (INITIAL_ATTACHMENTS,)),
+            ("attached_strength", "f4", (INITIAL_ATTACHMENTS,)),  # [0, 1]
+            ("attached_watch_s", "f4", (INITIAL_ATTACHMENTS,)),  # watched before, seconds
+            ("attached_followed", "i4", (INITIAL_ATTACHMENTS,)),  # 0 or 1
+        ],
+        align=True,
+    )
+
+
+def streamer_dtype(embedding_dim: int) -> np.dtype[Any]:
+    """One row per streamer; its rooms are ``rooms[first_room : first_room + num_rooms]``."""
+    return np.dtype(
+        [
+            ("category", "i4"),
+            ("first_room", "i4"),
+            ("num_rooms", "i4"),
+            ("popularity", "f4"),  # retrieval weight and audience, relative
+            ("quality", "f4"),  # hidden: holds viewers
+            ("sensationalism", "f4"),  # visible on the cover: wins clicks, harms satisfaction
+            ("home_hour", "f4"),  # habitual local hour of starting
+            ("embedding", "f4", (embedding_dim,)),
+        ],
+        align=True,
+    )
+
+
+ROOM_DTYPE = np.dtype(
+    [
+        ("start_s", "f8"),  # seconds from midnight of day 0
+        ("end_s", "f8"),  # live if and only if start_s <= t < end_s
+        ("content", "i8"),  # first bit of the room's content states
+        ("streamer", "i4"),
+    ],
+    align=True,
+)
