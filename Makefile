@@ -16,7 +16,8 @@ export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv compare benchmark sample-log speed test test-slow lint format clean
+.PHONY: help venv compare benchmark sample-log speed test test-slow test-portable \
+	test-portable-quick lint format clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -60,6 +61,19 @@ test: lint  ## Style, types and the tests of a few seconds each
 
 test-slow: $(STAMP)  ## The long tests: statistics, learning, speed
 	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
+
+# What a processor without AVX-512 computes, on any x86-64 one: last bits differ, nothing may fail.
+PORTABLE := NUMBA_CPU_NAME=generic OPENBLAS_CORETYPE=Haswell \
+	NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
+# Where numbers are held against numbers made elsewhere.
+PORTABLE_QUICK := tests/test_golden.py tests/test_reference_scores.py \
+	tests/scripts/test_simulate_logs.py tests/simulator tests/agents/dqn/by_hand
+
+test-portable: $(STAMP)  ## The tests as another processor would run them
+	$(PORTABLE) $(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+test-portable-quick: $(STAMP)  ## Those of them that compare with stored numbers
+	$(PORTABLE) $(BIN)/python -m pytest -n 2 -m "not slow" $(PORTABLE_QUICK) $(ARGS)
 
 clean:  ## Remove .venv and the caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -66,7 +66,7 @@ def play_all(
         configure_logging=False,
     )
     missing = longest_first(jobs)
-    progress = Progress(jobs, missing, quiet)
+    progress = Progress(jobs, missing, quiet, workers)
     failed: dict[Job, str] = {}
     # A process of its own for each run, as without Ray.
     task = ray.remote(num_cpus=1, max_calls=1, max_retries=0)(_play)
@@ -87,6 +87,7 @@ def play_all(
             progress.finish(job, failed.get(job))
             if job not in failed:
                 on_finish(job)
+            progress.say_how_long()
     finally:
         progress.close()
         ray.shutdown()

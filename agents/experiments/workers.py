@@ -10,6 +10,7 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import traceback
 from collections import deque
@@ -23,6 +24,7 @@ from tqdm import tqdm
 from agents.experiments.jobs import Job, longest_first
 
 REPORT_EVERY_S = 0.5
+LINE_EVERY_S = 30.0  # where no bar is drawn: lines of progress
 # One thread per process: small matrices, and several processes at once.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -54,7 +56,7 @@ def play_all(
     pending = deque(longest_first(jobs))
     active: dict[Connection, tuple[Job, BaseProcess]] = {}
     failed: dict[Job, str] = {}
-    progress = Progress(jobs, pending, quiet)
+    progress = Progress(jobs, pending, quiet, workers)
     no_more_after = time.monotonic() + time_limit_s
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")  # read by the children's libraries as they load
@@ -66,7 +68,7 @@ def play_all(
                 active[connection] = (job, process)
             if not active:
                 break
-            for ready in wait(list(active)):
+            for ready in wait(list(active), timeout=LINE_EVERY_S / 2):
                 connection = cast(Connection, ready)
                 job, process = active[connection]
                 try:
@@ -84,6 +86,7 @@ def play_all(
                         progress.update(job, message)
                     else:
                         failed[job] = message
+            progress.say_how_long()
     finally:
         for _, process in active.values():
             process.terminate()
@@ -121,18 +124,28 @@ def _work(sender: Connection, job: Job) -> None:
 
 
 class Progress:
-    """One bar for all jobs: the training steps of the learners.
+    """One bar for all jobs, the training steps of the learners, and about how long it will take.
+
+    The time left is what :attr:`Job.estimated_cpu_s` says of the jobs, corrected, as time passes,
+    by how fast this machine has been. Where there is no terminal a line says it now and then.
 
     Args:
         jobs: All of them.
         missing: Those without a result.
         quiet: No bar and no messages.
+        workers: Jobs at a time.
     """
 
-    def __init__(self, jobs: Sequence[Job], missing: Sequence[Job], quiet: bool) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], missing: Sequence[Job], quiet: bool, workers: int = 1
+    ) -> None:
         self.steps = dict.fromkeys(missing, 0)
         self.finished, self.total = len(jobs) - len(missing), len(jobs)
         self.quiet = quiet
+        self.workers = max(1, min(workers, len(missing)))
+        self.cost_s = {job: job.estimated_cpu_s for job in missing}
+        self.ended: set[Job] = set()
+        self.begun = self.last_line = time.monotonic()
         # No bar in a log file (disable=None: if it is not a terminal); the messages remain.
         self.bar = tqdm(
             total=sum(job.training_steps for job in missing),
@@ -141,6 +154,8 @@ class Progress:
             disable=True if quiet else None,
             desc=f"run {self.finished}/{self.total}",
         )
+        if missing and not quiet:
+            tqdm.write(f"about {_minutes(self.seconds_left())} for {len(missing)} runs")
         if self.finished and not quiet:
             tqdm.write(f"{self.finished} of {self.total} runs were finished before")
 
@@ -153,12 +168,48 @@ class Progress:
     def finish(self, job: Job, failure: str | None) -> None:
         """The job has ended, well or with a traceback."""
         self.finished += 1
+        self.ended.add(job)
         self.update(job, job.training_steps)
         self.bar.set_description(f"run {self.finished}/{self.total}")
         if not self.quiet:
             outcome = "done" if failure is None else "FAILED: " + failure.strip().splitlines()[-1]
             tqdm.write(f"[{self.finished}/{self.total}] {job}: {outcome}")
 
+    def seconds_left(self) -> float:
+        """About how long the rest takes.
+
+        The estimate alone to begin with; it counts as much as what was seen when a tenth is done.
+        """
+        total = sum(self.cost_s.values())
+        left = sum(
+            cost * (1.0 - self.steps[job] / job.training_steps if job.training_steps else 1.0)
+            for job, cost in self.cost_s.items()
+            if job not in self.ended
+        )
+        if total == 0.0:
+            return 0.0
+        done, trust = total - left, 0.1 * total
+        expected_s = done / self.workers
+        passed_s = time.monotonic() - self.begun
+        slowness = (passed_s + trust / self.workers) / (expected_s + trust / self.workers)
+        # The last job runs alone, however many could run beside it.
+        longest = max((self.cost_s[job] for job in self.cost_s if job not in self.ended), default=0)
+        return slowness * max(left / self.workers, min(left, longest))
+
+    def say_how_long(self) -> None:
+        """In the bar; elsewhere as a line every :data:`LINE_EVERY_S`."""
+        text = f"about {_minutes(self.seconds_left())} left"
+        self.bar.set_postfix_str(text, refresh=False)
+        now = time.monotonic()
+        if self.bar.disable and not self.quiet and now - self.last_line > LINE_EVERY_S:
+            self.last_line = now
+            tqdm.write(f"[{self.finished}/{self.total}] {text}")
+            sys.stdout.flush()
+
     def close(self) -> None:
         """Leave the bar."""
         self.bar.close()
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{10 * math.ceil(seconds / 10)} s"

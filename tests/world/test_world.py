@@ -12,7 +12,8 @@ from scipy import stats
 
 from livestream_env import LiveStreamRecEnv, World, WorldConfig
 from livestream_env.simulator.world_arrays import world_arrays
-from livestream_env.world import CONTENT_STEP_S, DAY_S, INDEX_STEP_S, MIN_ROOM_S
+from livestream_env.world import DAY_S, MIN_ROOM_S
+from livestream_env.world.room_index import CONTENT_STEP_S, INDEX_STEP_S
 from livestream_env.world.synthetic import synthetic_world
 from tests.helpers import assert_same
 
