@@ -14,7 +14,7 @@ from livestream_env import LiveStreamRecEnv, World, WorldConfig
 from livestream_env.simulator.world_arrays import world_arrays
 from livestream_env.world import DAY_S, MIN_ROOM_S
 from livestream_env.world.room_index import CONTENT_STEP_S, INDEX_STEP_S
-from livestream_env.world.synthetic import synthetic_world
+from livestream_env.world.world import _drawn
 from tests.helpers import assert_same
 
 TINY = {"num_viewers": 40, "num_streamers": 30, "days": 2}
@@ -30,7 +30,7 @@ class TestSynthetic:
         config = WorldConfig(**TINY)
         first = World.synthetic(config, seed=5)
         assert World.synthetic(config, seed=5) is first
-        synthetic_world.cache_clear()
+        _drawn.cache_clear()
         again = World.synthetic(config, seed=5)
         assert again is not first and again == first
         assert World.synthetic(config, seed=6) != first
