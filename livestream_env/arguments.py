@@ -6,7 +6,8 @@ import numbers
 import os
 from collections.abc import Mapping
 
-from livestream_env.config import SimulatorConfig, WorldConfig, check_names
+from livestream_env.config import SimulatorConfig, WorldConfig
+from livestream_env.settings import check_integer, check_names
 from livestream_env.simulator.state import HORIZONS
 from livestream_env.world import World
 
@@ -24,19 +25,6 @@ def horizon_days(horizon: object) -> int:
     return int(horizon)  # type: ignore[call-overload]
 
 
-def check_choice(name: str, value: object, valid: tuple[str, ...]) -> None:
-    """Raise ``ValueError`` unless ``value`` is one of ``valid``."""
-    if value not in valid:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, valid))}, got {value!r}")
-
-
-def check_integer(name: str, value: object, low: int, high: int) -> None:
-    """Raise ``ValueError`` unless ``value`` is an integer in [low, high]."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or not low <= value <= high:  # type: ignore[operator]
-        raise ValueError(f"{name} must be an integer in [{low}, {high}], got {value!r}")
-
-
 def make_world(
     world: str | os.PathLike[str] | World, world_seed: int, config: Mapping[str, float] | None
 ) -> tuple[World, SimulatorConfig]:
@@ -45,7 +33,7 @@ def make_world(
         raise ValueError(f"config must be a mapping of parameters, got {config!r}")
     check_integer("world_seed", world_seed, 0, 2**63 - 1)
     config = dict(config or {})
-    check_names(config, WorldConfig.names() + SimulatorConfig.names())
+    check_names(config, WorldConfig.names() + SimulatorConfig.names(), "config has no parameter")
     of_world = {name: config.pop(name) for name in WorldConfig.names() if name in config}
     if isinstance(world, str) and world == "default":
         made = World.synthetic(WorldConfig().replace(of_world), int(world_seed))

@@ -16,9 +16,10 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from livestream_env.arguments import check_choice, check_integer, horizon_days, make_world
+from livestream_env.arguments import horizon_days, make_world
 from livestream_env.observation import OBSERVE, ObservationLayout
 from livestream_env.reward import WATCH_FORMS, weight_vector
+from livestream_env.settings import check_choice, check_flag, check_integer
 from livestream_env.simulator import kernel
 from livestream_env.simulator.compiling import machine_code
 from livestream_env.simulator.state import (
@@ -84,8 +85,7 @@ class Simulation:
             "availability": availability,
         }
         for name, value in switches.items():
-            if not isinstance(value, (bool, np.bool_)):
-                raise ValueError(f"{name} must be True or False, got {value!r}")
+            check_flag(name, value)
         weights = weight_vector(reward_weights)
         self.world, self.config = make_world(world, world_seed, config)
         if not availability:

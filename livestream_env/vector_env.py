@@ -19,10 +19,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from livestream_env.arguments import check_integer
 from livestream_env.infos import info_of_many
 from livestream_env.observation import ObservationLayout
 from livestream_env.rendering import Renderer
+from livestream_env.settings import check_integer
 from livestream_env.simulation import Observation, Simulation
 from livestream_env.world import World
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livestream_env.arguments import check_choice
 from livestream_env.observation import HISTORY_FIELDS
 from livestream_env.rendering.frame import Card, Frame, clock, duration, minutes, to_text
+from livestream_env.settings import check_choice
 from livestream_env.simulation import Simulation
 from livestream_env.simulator.encoding import WATCH_S
 from livestream_env.world import AGE_RANGES, DEVICE_PRICES, GENDERS
