@@ -101,5 +101,5 @@ def test_integers_without_an_upper_bound(value):
 
 def test_unknown_names_raise_the_error_asked_for():
     check_names(["a"], ("a", "b"), "no letter")
-    with pytest.raises(TypeError, match="^no letter 'x'; valid are a, b$"):
+    with pytest.raises(TypeError, match=r"^no letter 'x'; valid are a, b$"):
         check_names(["x"], ("a", "b"), "no letter", TypeError)
