@@ -14,13 +14,10 @@ Sources, in short:
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
 
-import numpy as np
+from livestream_env.settings import Settings, integer, number
 
 # Share of watch time by local hour 0..23 (KuaiLive; digitised from a third party's heat map,
 # whose totals reproduce the watch seconds to 0.2 %).
@@ -31,56 +28,11 @@ HOURLY_ACTIVITY = (
 )
 
 
-def _param(default: float, low: float, high: float, doc: str) -> Any:
-    return field(default=default, metadata={"low": low, "high": high, "doc": doc})
+class _Parameters(Settings):
+    """Parameters, as messages about the environment's ``config`` argument name them."""
 
-
-class _Parameters:
-    """Validation and construction shared by the parameter groups."""
-
-    def __post_init__(self) -> None:
-        for spec in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, spec.name)
-            low, high = spec.metadata["low"], spec.metadata["high"]
-            whole = isinstance(spec.default, int)
-            number = isinstance(value, (int, float, np.integer, np.floating))
-            if isinstance(value, bool) or not number or not low <= value <= high:
-                kind = "an integer" if whole else "a number"
-                raise ValueError(
-                    f"config[{spec.name!r}] must be {kind} in [{low:g}, {high:g}], got {value!r}"
-                )
-            if whole and value != int(value):
-                raise ValueError(f"config[{spec.name!r}] must be an integer, got {value!r}")
-            object.__setattr__(self, spec.name, int(value) if whole else float(value))
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """The names of the parameters of this group."""
-        return tuple(spec.name for spec in dataclasses.fields(cls))  # type: ignore[arg-type]
-
-    @classmethod
-    def bounds(cls) -> dict[str, tuple[float, float]]:
-        """Name → lowest and highest valid value."""
-        specs = dataclasses.fields(cls)  # type: ignore[arg-type]
-        return {spec.name: (spec.metadata["low"], spec.metadata["high"]) for spec in specs}
-
-    def replace(self, values: Mapping[str, Any]) -> Self:
-        """A copy with ``values`` changed; unknown names raise ``ValueError``."""
-        check_names(values, self.names())
-        return dataclasses.replace(self, **values)  # type: ignore[type-var]
-
-    def to_dict(self) -> dict[str, float]:
-        """The parameters as a plain JSON-able dict."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload]
-
-
-def check_names(config: Mapping[str, Any], valid: tuple[str, ...]) -> None:
-    """Raise ``ValueError`` for the first name in ``config`` that is not in ``valid``."""
-    for name in config:
-        if name not in valid:
-            raise ValueError(
-                f"config has no parameter {name!r}; valid parameters are {', '.join(valid)}"
-            )
+    _label = "config[{name!r}]"
+    _refusal = "config has no parameter"
 
 
 @dataclass(frozen=True)
@@ -88,28 +40,28 @@ class WorldConfig(_Parameters):
     """How :meth:`livestream_env.world.World.synthetic` draws a world."""
 
     # fmt: off
-    num_viewers: int = _param(10_000, 1, 10_000_000, "viewers")
-    num_streamers: int = _param(1_000, 1, 1_000_000, "streamers")
-    num_categories: int = _param(8, 2, 64, "content categories; assumed")
-    embedding_dim: int = _param(8, 1, 128, "dimension of the viewer and streamer embeddings; assumed")
-    days: int = _param(14, 1, 400, "days on which an episode may be played")
-    taste_concentration: float = _param(0.5, 0.01, 100, "Dirichlet concentration of a viewer's tastes; assumed")
-    pair_affinity_std: float = _param(0.6, 0, 5, "s.d. of the embedding part of an affinity; assumed")
-    popularity_std: float = _param(1.2, 0, 5, "s.d. of log popularity; KuaiLive: long tail of streamers")
-    quality_std: float = _param(0.7, 0, 5, "s.d. of a streamer's quality; assumed")
-    sensationalism_std: float = _param(0.7, 0, 5, "s.d. of a streamer's sensationalism; form: RecSim choc/kale")
-    activity_log_mean: float = _param(-0.5, -5, 5, "mean of log activity (visits per day, relative); KuaiLive")
-    activity_log_std: float = _param(1.0, 0, 3, "s.d. of log activity; KuaiLive: 21-day watch per viewer")
-    gift_propensity_log_std: float = _param(1.6, 0, 3, "s.d. of log gift propensity, whose mean is 1; KuaiLive: Gini .94")
-    initial_attachments: float = _param(3.0, 0, 11, "mean number of streamers known beforehand, beyond the first; assumed")
-    satiation_gain_log_std: float = _param(0.5, 0, 3, "s.d. of log satiation gain between viewers and categories; assumed")
-    rooms_per_day: float = _param(1.22, 0.01, 4, "rooms that a streamer opens per day; KuaiLive 1.22")
-    room_start_std_h: float = _param(1.5, 0, 12, "hours, s.d. of a start around the streamer's habitual hour; assumed")
-    room_minutes_median: float = _param(134.0, 5, 1440, "minutes, median room length; KuaiLive (shop rooms) 134")
-    room_minutes_log_std: float = _param(0.63, 0, 3, "s.d. of log room length; KuaiLive (shop rooms) .63")
-    room_hours_max: float = _param(12.0, 0.1, 48, "hours, longest room; assumed")
-    highlight_share: float = _param(0.30, 0.01, 0.99, "share of a room's time that is a highlight; KuaiLive-M3's label: top 30 %")
-    highlight_mean_s: float = _param(180.0, 30, 36_000, "seconds, mean length of a highlight; assumed")
+    num_viewers: int = integer(10_000, 1, 10_000_000, "viewers")
+    num_streamers: int = integer(1_000, 1, 1_000_000, "streamers")
+    num_categories: int = integer(8, 2, 64, "content categories; assumed")
+    embedding_dim: int = integer(8, 1, 128, "dimension of the viewer and streamer embeddings; assumed")
+    days: int = integer(14, 1, 400, "days on which an episode may be played")
+    taste_concentration: float = number(0.5, 0.01, 100, "Dirichlet concentration of a viewer's tastes; assumed")
+    pair_affinity_std: float = number(0.6, 0, 5, "s.d. of the embedding part of an affinity; assumed")
+    popularity_std: float = number(1.2, 0, 5, "s.d. of log popularity; KuaiLive: long tail of streamers")
+    quality_std: float = number(0.7, 0, 5, "s.d. of a streamer's quality; assumed")
+    sensationalism_std: float = number(0.7, 0, 5, "s.d. of a streamer's sensationalism; form: RecSim choc/kale")
+    activity_log_mean: float = number(-0.5, -5, 5, "mean of log activity (visits per day, relative); KuaiLive")
+    activity_log_std: float = number(1.0, 0, 3, "s.d. of log activity; KuaiLive: 21-day watch per viewer")
+    gift_propensity_log_std: float = number(1.6, 0, 3, "s.d. of log gift propensity, whose mean is 1; KuaiLive: Gini .94")
+    initial_attachments: float = number(3.0, 0, 11, "mean number of streamers known beforehand, beyond the first; assumed")
+    satiation_gain_log_std: float = number(0.5, 0, 3, "s.d. of log satiation gain between viewers and categories; assumed")
+    rooms_per_day: float = number(1.22, 0.01, 4, "rooms that a streamer opens per day; KuaiLive 1.22")
+    room_start_std_h: float = number(1.5, 0, 12, "hours, s.d. of a start around the streamer's habitual hour; assumed")
+    room_minutes_median: float = number(134.0, 5, 1440, "minutes, median room length; KuaiLive (shop rooms) 134")
+    room_minutes_log_std: float = number(0.63, 0, 3, "s.d. of log room length; KuaiLive (shop rooms) .63")
+    room_hours_max: float = number(12.0, 0.1, 48, "hours, longest room; assumed")
+    highlight_share: float = number(0.30, 0.01, 0.99, "share of a room's time that is a highlight; KuaiLive-M3's label: top 30 %")
+    highlight_mean_s: float = number(180.0, 30, 36_000, "seconds, mean length of a highlight; assumed")
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -130,77 +82,77 @@ class SimulatorConfig(_Parameters):
 
     # fmt: off
     # Clock
-    browse_s: float = _param(6.0, 0.1, 600, "seconds that an impression takes before any watching; assumed")
-    watch_cap_s: float = _param(3600.0, 10, 86_400, "seconds, longest watch; KuaiLive: tail of watch times")
+    browse_s: float = number(6.0, 0.1, 600, "seconds that an impression takes before any watching; assumed")
+    watch_cap_s: float = number(3600.0, 10, 86_400, "seconds, longest watch; KuaiLive: tail of watch times")
     # Click: logistic in the terms below
-    click_bias: float = _param(-2.6, -20, 20, "log-odds of a click on an average room; KuaiLive: CTR .279")
-    click_affinity: float = _param(0.9, -10, 10, "per unit of affinity; assumed")
-    click_attachment: float = _param(1.6, -10, 10, "per unit of attachment; assumed")
-    click_highlight: float = _param(0.45, -10, 10, "during a highlight; form: Moment&Cross; assumed")
-    click_sensationalism: float = _param(0.7, -10, 10, "per unit of sensationalism (the cover's appeal); assumed")
-    click_satiation: float = _param(1.0, -10, 10, "per unit of satiation, subtracted; assumed")
-    click_fatigue: float = _param(0.5, -10, 10, "per unit of fatigue, subtracted; assumed")
-    click_satisfaction: float = _param(1.0, -10, 10, "per unit of satisfaction; form: RecSim; assumed")
+    click_bias: float = number(-2.6, -20, 20, "log-odds of a click on an average room; KuaiLive: CTR .279")
+    click_affinity: float = number(0.9, -10, 10, "per unit of affinity; assumed")
+    click_attachment: float = number(1.6, -10, 10, "per unit of attachment; assumed")
+    click_highlight: float = number(0.45, -10, 10, "during a highlight; form: Moment&Cross; assumed")
+    click_sensationalism: float = number(0.7, -10, 10, "per unit of sensationalism (the cover's appeal); assumed")
+    click_satiation: float = number(1.0, -10, 10, "per unit of satiation, subtracted; assumed")
+    click_fatigue: float = number(0.5, -10, 10, "per unit of fatigue, subtracted; assumed")
+    click_satisfaction: float = number(1.0, -10, 10, "per unit of satisfaction; form: RecSim; assumed")
     # Watch time: log-normal in seconds, censored at the room's end and the cap
-    watch_bias: float = _param(-1.53, -20, 20, "mean log seconds watched in an average room; KuaiLive: median 4.2 s")
-    watch_affinity: float = _param(1.0, -10, 10, "per unit of affinity; assumed")
-    watch_attachment: float = _param(1.6, -10, 10, "per unit of attachment; assumed")
-    watch_highlight: float = _param(0.6, -10, 10, "during a highlight; assumed")
-    watch_quality: float = _param(0.8, -10, 10, "per unit of quality; assumed")
-    watch_sensationalism: float = _param(0.4, -10, 10, "per unit of sensationalism; assumed")
-    watch_satiation: float = _param(0.9, -10, 10, "per unit of satiation, subtracted; assumed")
-    watch_satisfaction: float = _param(1.5, -10, 10, "per unit of satisfaction; form: RecSim; assumed")
-    watch_noise_std: float = _param(2.45, 0, 10, "s.d. of log seconds given all of the above; KuaiLive: p90 126 s")
+    watch_bias: float = number(-1.53, -20, 20, "mean log seconds watched in an average room; KuaiLive: median 4.2 s")
+    watch_affinity: float = number(1.0, -10, 10, "per unit of affinity; assumed")
+    watch_attachment: float = number(1.6, -10, 10, "per unit of attachment; assumed")
+    watch_highlight: float = number(0.6, -10, 10, "during a highlight; assumed")
+    watch_quality: float = number(0.8, -10, 10, "per unit of quality; assumed")
+    watch_sensationalism: float = number(0.4, -10, 10, "per unit of sensationalism; assumed")
+    watch_satiation: float = number(0.9, -10, 10, "per unit of satiation, subtracted; assumed")
+    watch_satisfaction: float = number(1.5, -10, 10, "per unit of satisfaction; form: RecSim; assumed")
+    watch_noise_std: float = number(2.45, 0, 10, "s.d. of log seconds given all of the above; KuaiLive: p90 126 s")
     # Events during a watch
-    like_per_min: float = _param(0.0210, 0, 10, "likes per watched minute, off highlights; KuaiLive: .0365 per click")
-    like_highlight: float = _param(0.5, 0, 10, "relative increase during a highlight; assumed")
-    comment_per_min: float = _param(0.0305, 0, 10, "comments per watched minute; KuaiLive: .0400 per click")
-    comment_base: float = _param(0.5, 0, 10, "comment rate towards strangers, relative; assumed")
-    comment_attachment: float = _param(1.5, 0, 10, "increase of it per unit of attachment; assumed")
-    gift_per_min: float = _param(0.0135, 0, 10, "gifts per watched minute, average viewer; KuaiLive: .0148 per click")
-    gift_base: float = _param(0.3, 0, 10, "gift rate towards strangers, relative; KuaiLive: 1.1 % without gift history")
-    gift_attachment: float = _param(2.0, 0, 10, "increase of it per unit of attachment; KuaiLive: 11 % with gift history")
-    gift_duration_exponent: float = _param(0.3, 0, 3, "growth of the gift hazard with minutes watched; KuaiLive: 82 % of value after 300 s")
-    gift_price_log_mean: float = _param(0.55, -5, 10, "mean of log gift price; KuaiLive: median 2")
-    gift_price_log_std: float = _param(2.85, 0, 5, "s.d. of log gift price; KuaiLive: p90 88, p99 1,488")
-    gift_price_max: float = _param(56_246.0, 1, 1e9, "highest gift price; KuaiLive: maximum")
-    follow_per_click: float = _param(0.0025, 0, 1, "probability of a follow after a click, before the term below; assumed")
-    follow_watch: float = _param(1.0, 0, 100, "increase of it per unit of log1p(watched / 30 s), relative; assumed")
-    follow_attachment: float = _param(0.5, 0, 1, "attachment to a followed streamer is at least this; assumed")
+    like_per_min: float = number(0.0210, 0, 10, "likes per watched minute, off highlights; KuaiLive: .0365 per click")
+    like_highlight: float = number(0.5, 0, 10, "relative increase during a highlight; assumed")
+    comment_per_min: float = number(0.0305, 0, 10, "comments per watched minute; KuaiLive: .0400 per click")
+    comment_base: float = number(0.5, 0, 10, "comment rate towards strangers, relative; assumed")
+    comment_attachment: float = number(1.5, 0, 10, "increase of it per unit of attachment; assumed")
+    gift_per_min: float = number(0.0135, 0, 10, "gifts per watched minute, average viewer; KuaiLive: .0148 per click")
+    gift_base: float = number(0.3, 0, 10, "gift rate towards strangers, relative; KuaiLive: 1.1 % without gift history")
+    gift_attachment: float = number(2.0, 0, 10, "increase of it per unit of attachment; KuaiLive: 11 % with gift history")
+    gift_duration_exponent: float = number(0.3, 0, 3, "growth of the gift hazard with minutes watched; KuaiLive: 82 % of value after 300 s")
+    gift_price_log_mean: float = number(0.55, -5, 10, "mean of log gift price; KuaiLive: median 2")
+    gift_price_log_std: float = number(2.85, 0, 5, "s.d. of log gift price; KuaiLive: p90 88, p99 1,488")
+    gift_price_max: float = number(56_246.0, 1, 1e9, "highest gift price; KuaiLive: maximum")
+    follow_per_click: float = number(0.0025, 0, 1, "probability of a follow after a click, before the term below; assumed")
+    follow_watch: float = number(1.0, 0, 100, "increase of it per unit of log1p(watched / 30 s), relative; assumed")
+    follow_attachment: float = number(0.5, 0, 1, "attachment to a followed streamer is at least this; assumed")
     # Satiation with a category
-    satiation_gain: float = _param(0.25, 0, 10, "per unit of log1p(watched / 30 s); form: satiation bandits (Leqi et al. 2021)")
-    satiation_decay_s: float = _param(1500.0, 1, 1e6, "seconds, time constant of its decay; assumed")
+    satiation_gain: float = number(0.25, 0, 10, "per unit of log1p(watched / 30 s); form: satiation bandits (Leqi et al. 2021)")
+    satiation_decay_s: float = number(1500.0, 1, 1e6, "seconds, time constant of its decay; assumed")
     # Attachment to a streamer
-    attachment_gain: float = _param(0.10, 0, 1, "of the way to 1 by a long watch; assumed")
-    attachment_scale_s: float = _param(300.0, 1, 1e6, "seconds that count as a long watch; assumed")
-    attachment_half_life_days: float = _param(21.0, 0.01, 1e6, "days; assumed")
+    attachment_gain: float = number(0.10, 0, 1, "of the way to 1 by a long watch; assumed")
+    attachment_scale_s: float = number(300.0, 1, 1e6, "seconds that count as a long watch; assumed")
+    attachment_half_life_days: float = number(21.0, 0.01, 1e6, "days; assumed")
     # Hidden satisfaction with the service
-    satisfaction_memory: float = _param(0.93, 0, 0.9999, "kept from one impression to the next; form: RecSim")
-    satisfaction_view: float = _param(0.5, -10, 10, "gain by a long view, loss by a short one; assumed")
-    satisfaction_long_view_s: float = _param(30.0, 0, 3600, "seconds from which a view is long; KuaiLive users' convention")
-    short_view_s: float = _param(5.0, 0, 3600, "seconds up to which a click is regretted; KuaiLive: 54 % of views")
-    satisfaction_harm: float = _param(1.4286, -10, 10, "loss per click and unit of sensationalism (1 / .7); form: RecSim choc/kale")
-    satisfaction_decay_days: float = _param(1.0, 0.001, 1e6, "days, time constant of its decay between visits; assumed")
-    satisfaction_initial_std: float = _param(0.1, 0, 5, "s.d. at the start of an episode; assumed")
+    satisfaction_memory: float = number(0.93, 0, 0.9999, "kept from one impression to the next; form: RecSim")
+    satisfaction_view: float = number(0.5, -10, 10, "gain by a long view, loss by a short one; assumed")
+    satisfaction_long_view_s: float = number(30.0, 0, 3600, "seconds from which a view is long; KuaiLive users' convention")
+    short_view_s: float = number(5.0, 0, 3600, "seconds up to which a click is regretted; KuaiLive: 54 % of views")
+    satisfaction_harm: float = number(1.4286, -10, 10, "loss per click and unit of sensationalism (1 / .7); form: RecSim choc/kale")
+    satisfaction_decay_days: float = number(1.0, 0.001, 1e6, "days, time constant of its decay between visits; assumed")
+    satisfaction_initial_std: float = number(0.1, 0, 5, "s.d. at the start of an episode; assumed")
     # Fatigue within a visit
-    fatigue_memory: float = _param(0.9, 0, 0.9999, "kept from one impression to the next; form: KuaiSim")
-    fatigue_gain: float = _param(0.12, 0, 5, "by an impression without a view of short_view_s or more; assumed")
-    fatigue_relief: float = _param(0.10, 0, 5, "by any other impression; assumed")
+    fatigue_memory: float = number(0.9, 0, 0.9999, "kept from one impression to the next; form: KuaiSim")
+    fatigue_gain: float = number(0.12, 0, 5, "by an impression without a view of short_view_s or more; assumed")
+    fatigue_relief: float = number(0.10, 0, 5, "by any other impression; assumed")
     # Leaving and returning
-    exit_bias: float = _param(-3.2, -20, 20, "log-odds of leaving after an impression; assumed (visits of about ten impressions)")
-    exit_fatigue: float = _param(1.2, -10, 10, "per unit of fatigue; form: KuaiSim; assumed")
-    exit_satisfaction: float = _param(2.2, -10, 10, "per unit of satisfaction, subtracted; form: KuaiSim; assumed")
-    exit_elapsed_s: float = _param(7200.0, 1, 1e6, "seconds of a visit that add 1; assumed")
-    visits_per_day: float = _param(3.5, 0.01, 1000, "visits per day at activity 1 (1 / median gap); KuaiLive: 35.3 exposures per viewer-day")
-    return_satisfaction: float = _param(1.2, -10, 10, "decrease of the log gap per unit of satisfaction; form: Cox (Kapoor 2014)")
-    return_noise_std: float = _param(0.6, 0, 5, "s.d. of the log gap; assumed")
+    exit_bias: float = number(-3.2, -20, 20, "log-odds of leaving after an impression; assumed (visits of about ten impressions)")
+    exit_fatigue: float = number(1.2, -10, 10, "per unit of fatigue; form: KuaiSim; assumed")
+    exit_satisfaction: float = number(2.2, -10, 10, "per unit of satisfaction, subtracted; form: KuaiSim; assumed")
+    exit_elapsed_s: float = number(7200.0, 1, 1e6, "seconds of a visit that add 1; assumed")
+    visits_per_day: float = number(3.5, 0.01, 1000, "visits per day at activity 1 (1 / median gap); KuaiLive: 35.3 exposures per viewer-day")
+    return_satisfaction: float = number(1.2, -10, 10, "decrease of the log gap per unit of satisfaction; form: Cox (Kapoor 2014)")
+    return_noise_std: float = number(0.6, 0, 5, "s.d. of the log gap; assumed")
     # Retrieval of candidates
-    retrieval_attached_share: float = _param(0.3, 0, 1, "share of the slots offered to known streamers that are live; assumed")
-    retrieval_category_share: float = _param(0.4, 0, 1, "share of the slots for rooms of preferred categories; assumed")
-    retrieval_taste: float = _param(1.0, 0, 10, "log-odds of a category per unit of taste in retrieval; assumed")
+    retrieval_attached_share: float = number(0.3, 0, 1, "share of the slots offered to known streamers that are live; assumed")
+    retrieval_category_share: float = number(0.4, 0, 1, "share of the slots for rooms of preferred categories; assumed")
+    retrieval_taste: float = number(1.0, 0, 10, "log-odds of a category per unit of taste in retrieval; assumed")
     # What the platform knows
-    affinity_estimate_std: float = _param(0.334, 0, 5, "error of the affinity estimate; assumed (correlation .95)")
-    engagement_noise_std: float = _param(0.5, 0, 5, "error of a room's recent engagement as a sign of a highlight; assumed")
+    affinity_estimate_std: float = number(0.334, 0, 5, "error of the affinity estimate; assumed (correlation .95)")
+    engagement_noise_std: float = number(0.5, 0, 5, "error of a room's recent engagement as a sign of a highlight; assumed")
     # fmt: on
 
     def __post_init__(self) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import operator
-import os
-from collections.abc import Mapping
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -13,6 +11,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from livestream_env.arguments import RENDER_MODES, EnvArguments, takes_env_arguments
 from livestream_env.infos import info_of_one
 from livestream_env.observation import ObservationLayout
 from livestream_env.rendering import Renderer
@@ -20,6 +19,7 @@ from livestream_env.simulation import Observation, Simulation
 from livestream_env.world import World
 
 
+@takes_env_arguments
 class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
     """Which live room should a viewer be shown next?
 
@@ -105,73 +105,21 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
 
     ## Arguments
     Args:
-        world: ``"default"`` (synthetic), the path of a world's ``.npz``, or a :class:`World`.
-        world_seed: of the synthetic world.
-        horizon: ``"day"``, ``"visit"`` or ``"week"``, set by the registered ids; or a number of
-            days, at most those of the world (a long one wants a larger ``max_episode_steps``).
-        num_candidates: N, rooms offered at an impression.
-        history_length: H, impressions in the observation.
-        reward_weights: component → weight; those not named keep their default.
-        watch: ``"log"`` or ``"minutes"``: form of the watch component.
-        observation: ``"flat"`` (Box) or ``"dict"``.
-        observe: ``"partial"``, or ``"full"`` to append the hidden state.
-        satiation: whether watching a category sates.
-        satisfaction: whether the hidden satisfaction moves.
-        attachment: whether viewers are attached to streamers.
-        highlights: whether content changes; off: every moment is average.
-        availability: whether rooms go live and end; off: each streamer is always live.
-        config: parameter → value, names of :class:`livestream_env.config.SimulatorConfig` and,
-            for the synthetic world, :class:`livestream_env.config.WorldConfig`.
-        render_mode: ``"ansi"`` or ``"rgb_array"``.
+        {arguments}
 
     ## Version History
     * v0: initial version.
     """
 
-    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}  # noqa: RUF012 - Gymnasium's API
+    metadata = {"render_modes": list(RENDER_MODES), "render_fps": 2}  # noqa: RUF012 - Gymnasium's API
 
-    def __init__(
-        self,
-        *,
-        world: str | os.PathLike[str] | World = "default",
-        world_seed: int = 0,
-        horizon: str | int = "day",
-        num_candidates: int = 10,
-        history_length: int = 8,
-        reward_weights: Mapping[str, float] | None = None,
-        watch: str = "log",
-        observation: str = "flat",
-        observe: str = "partial",
-        satiation: bool = True,
-        satisfaction: bool = True,
-        attachment: bool = True,
-        highlights: bool = True,
-        availability: bool = True,
-        config: Mapping[str, float] | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        self.simulation = Simulation(
-            1,
-            world=world,
-            world_seed=world_seed,
-            horizon=horizon,
-            num_candidates=num_candidates,
-            history_length=history_length,
-            reward_weights=reward_weights,
-            watch=watch,
-            observation=observation,
-            observe=observe,
-            satiation=satiation,
-            satisfaction=satisfaction,
-            attachment=attachment,
-            highlights=highlights,
-            availability=availability,
-            config=config,
-        )
+    def __init__(self, **arguments: Any) -> None:
+        given = EnvArguments.of(LiveStreamRecEnv, arguments)
+        self.simulation = Simulation(1, given)
         self.observation_space = self.simulation.observation_space()
-        self.action_space = spaces.Discrete(num_candidates)
-        self.render_mode = render_mode
-        self._renderer = Renderer.for_mode(render_mode, self.simulation)
+        self.action_space = spaces.Discrete(given.num_candidates)
+        self.render_mode = given.render_mode
+        self._renderer = Renderer.for_mode(given.render_mode, self.simulation)
         self._everyone = np.ones(1, np.bool_)
         self._action = np.zeros(1, np.int64)
         self._num_candidates = self.layout.num_candidates

@@ -1,12 +1,11 @@
 """N viewers in play: what the single and the vector environment share.
 
-Checks the arguments, owns the slots, and calls the kernel.
+Owns the slots, and calls the kernel.
 """
 
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Mapping
 from statistics import NormalDist
 from typing import Any
@@ -16,9 +15,10 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from livestream_env.arguments import check_choice, check_integer, horizon_days, make_world
-from livestream_env.observation import OBSERVE, ObservationLayout
-from livestream_env.reward import WATCH_FORMS, weight_vector
+from livestream_env.arguments import EnvArguments
+from livestream_env.observation import ObservationLayout
+from livestream_env.reward import weight_vector
+from livestream_env.settings import check_integer
 from livestream_env.simulator import kernel
 from livestream_env.simulator.compiling import machine_code
 from livestream_env.simulator.state import (
@@ -28,9 +28,7 @@ from livestream_env.simulator.state import (
     slot_dtype,
 )
 from livestream_env.simulator.world_arrays import WorldArrays, world_arrays
-from livestream_env.world import World
 
-OBSERVATIONS = ("flat", "dict")
 # Expectations over a watch time are sums over 32 equally likely quantiles.
 _QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 32) for i in range(32)])
 
@@ -42,54 +40,15 @@ Observation = NDArray[np.float32] | dict[str, NDArray[np.float32]]
 class Simulation:
     """The state of ``num_slots`` viewers and the kernel that moves it.
 
-    Arguments are those of :class:`livestream_env.env.LiveStreamRecEnv`, which documents them.
-
     Raises:
-        ValueError: an argument is of the wrong type, out of range, or does not fit the others.
+        ValueError: ``num_slots`` is out of range, or the arguments do not fit each other.
         FileNotFoundError: ``world`` names a file that does not exist.
     """
 
-    def __init__(
-        self,
-        num_slots: int,
-        *,
-        world: str | os.PathLike[str] | World,
-        world_seed: int,
-        horizon: str | int,
-        num_candidates: int,
-        history_length: int,
-        reward_weights: Mapping[str, float] | None,
-        watch: str,
-        observation: str,
-        observe: str,
-        satiation: bool,
-        satisfaction: bool,
-        attachment: bool,
-        highlights: bool,
-        availability: bool,
-        config: Mapping[str, float] | None,
-    ) -> None:
-        days = horizon_days(horizon)
-        check_choice("watch", watch, WATCH_FORMS)
-        check_choice("observation", observation, OBSERVATIONS)
-        check_choice("observe", observe, OBSERVE)
+    def __init__(self, num_slots: int, arguments: EnvArguments) -> None:
         check_integer("num_slots", num_slots, 1, 1_000_000)
-        check_integer("num_candidates", num_candidates, 2, 1_000)
-        check_integer("history_length", history_length, 1, 1_000)
-        switches = {
-            "satiation": satiation,
-            "satisfaction": satisfaction,
-            "attachment": attachment,
-            "highlights": highlights,
-            "availability": availability,
-        }
-        for name, value in switches.items():
-            if not isinstance(value, (bool, np.bool_)):
-                raise ValueError(f"{name} must be True or False, got {value!r}")
-        weights = weight_vector(reward_weights)
-        self.world, self.config = make_world(world, world_seed, config)
-        if not availability:
-            self.world = self.world.always_live()
+        num_candidates, days = arguments.num_candidates, arguments.days
+        self.world, self.config = arguments.make_world()
         if num_candidates > len(self.world.streamers):
             raise ValueError(
                 f"num_candidates must be at most {len(self.world.streamers)}, the world's number "
@@ -97,34 +56,40 @@ class Simulation:
             )
         if days > self.world.days:
             raise ValueError(
-                f"horizon={horizon!r} needs a world of {days} days, this has {self.world.days}"
+                f"horizon={arguments.horizon!r} needs a world of {days} days, "
+                f"this has {self.world.days}"
             )
 
         categories = self.world.num_categories
         self.num_slots = int(num_slots)
-        self.flat = observation == "flat"
+        self.flat = arguments.observation == "flat"
         self.layout = ObservationLayout(
-            num_candidates=int(num_candidates),
+            num_candidates=num_candidates,
             num_categories=categories,
-            history_length=int(history_length),
-            full=observe == "full",
+            history_length=arguments.history_length,
+            full=arguments.observe == "full",
         )
         self._parameters = parameter_record(
             self.world,
             self.config,
-            horizon,
-            weights,
-            watch == "minutes",
-            switches,
-            int(num_candidates),
-            observe == "full",
+            arguments.horizon,
+            weight_vector(arguments.reward_weights),
+            arguments.watch == "minutes",
+            {
+                "satiation": arguments.satiation,
+                "satisfaction": arguments.satisfaction,
+                "attachment": arguments.attachment,
+                "highlights": arguments.highlights,
+            },
+            num_candidates,
+            self.layout.full,
         )
         self._world = world_arrays(self.world)
-        self._outcome_dtype = outcome_dtype(int(num_candidates))
+        self._outcome_dtype = outcome_dtype(num_candidates)
         self._outcome_bytes = self.num_slots * self._outcome_dtype.itemsize
         self._observation_shape = (self.num_slots, self.layout.size)
         self.slots = np.zeros(
-            num_slots, slot_dtype(categories, int(num_candidates), int(history_length))
+            num_slots, slot_dtype(categories, num_candidates, arguments.history_length)
         )
         self.slots["episode"] = self.slots["next_viewer"] = self.slots["next_day"] = -1
         self._first_days = self.world.days - days + 1

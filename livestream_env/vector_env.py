@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -19,10 +18,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from livestream_env.arguments import check_integer
+from livestream_env.arguments import RENDER_MODES, EnvArguments, takes_env_arguments
 from livestream_env.infos import info_of_many
 from livestream_env.observation import ObservationLayout
 from livestream_env.rendering import Renderer
+from livestream_env.settings import check_integer
 from livestream_env.simulation import Observation, Simulation
 from livestream_env.world import World
 
@@ -49,13 +49,16 @@ class Played(NamedTuple):
     last: NDArray[np.float32]
 
 
+@takes_env_arguments
 class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     """``num_envs`` viewers; slot i made with seed s plays what the single env does with s + i.
 
-    Takes the arguments of :class:`livestream_env.env.LiveStreamRecEnv`, and:
+    Takes the arguments of :class:`livestream_env.env.LiveStreamRecEnv`, and ``num_envs``,
+    ``max_episode_steps``, ``autoreset_mode`` and ``reuse_buffer``.
 
     Args:
         num_envs: viewers stepped in one call.
+        {arguments}
         max_episode_steps: truncates an episode (``make_vec`` passes the registered limit).
         autoreset_mode: ``"NextStep"``, ``"SameStep"`` or ``"Disabled"``, or Gymnasium's
             ``AutoresetMode``; with "Disabled" call ``reset(options={"reset_mask": mask})``.
@@ -64,7 +67,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
     """
 
     metadata = {  # noqa: RUF012 - Gymnasium's API
-        "render_modes": ["ansi", "rgb_array"],
+        "render_modes": list(RENDER_MODES),
         "render_fps": 2,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
@@ -73,26 +76,12 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         self,
         num_envs: int = 1,
         *,
-        world: str | os.PathLike[str] | World = "default",
-        world_seed: int = 0,
-        horizon: str | int = "day",
-        num_candidates: int = 10,
-        history_length: int = 8,
-        reward_weights: Mapping[str, float] | None = None,
-        watch: str = "log",
-        observation: str = "flat",
-        observe: str = "partial",
-        satiation: bool = True,
-        satisfaction: bool = True,
-        attachment: bool = True,
-        highlights: bool = True,
-        availability: bool = True,
-        config: Mapping[str, float] | None = None,
-        render_mode: str | None = None,
         max_episode_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = "NextStep",
         reuse_buffer: bool = False,
+        **arguments: Any,
     ) -> None:
+        given = EnvArguments.of(LiveStreamRecVectorEnv, arguments)
         check_integer("num_envs", num_envs, 1, 1_000_000)
         if max_episode_steps is not None:
             check_integer("max_episode_steps", max_episode_steps, 1, 2**31)
@@ -103,24 +92,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             raise ValueError(
                 f"autoreset_mode must be one of {valid}, got {autoreset_mode!r}"
             ) from None
-        self.simulation = Simulation(
-            num_envs,
-            world=world,
-            world_seed=world_seed,
-            horizon=horizon,
-            num_candidates=num_candidates,
-            history_length=history_length,
-            reward_weights=reward_weights,
-            watch=watch,
-            observation=observation,
-            observe=observe,
-            satiation=satiation,
-            satisfaction=satisfaction,
-            attachment=attachment,
-            highlights=highlights,
-            availability=availability,
-            config=config,
-        )
+        self.simulation = Simulation(num_envs, given)
         self.num_envs = int(num_envs)
         self._limit = sys.maxsize if max_episode_steps is None else int(max_episode_steps)
         # Gymnasium's modes are enumerations, which take long to compare.
@@ -129,12 +101,12 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         self._everyone = np.ones(self.num_envs, np.bool_)
         self._num_candidates = self.simulation.layout.num_candidates
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
-        self.render_mode = render_mode
+        self.render_mode = given.render_mode
         self.single_observation_space = self.simulation.observation_space()
-        self.single_action_space = spaces.Discrete(num_candidates)
+        self.single_action_space = spaces.Discrete(given.num_candidates)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._renderer = Renderer.for_mode(render_mode, self.simulation)
+        self._renderer = Renderer.for_mode(given.render_mode, self.simulation)
         self._buffer = self.simulation.empty_observation() if reuse_buffer else None
 
     @property

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import pydoc
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
 from livestream_env import LiveStreamRecEnv, LiveStreamRecVectorEnv, SimulatorConfig, WorldConfig
+from livestream_env.arguments import EnvArguments
 from tests.helpers import IDS, SMALL
 
 # argument → wrong value → words that the message must hold
@@ -89,6 +96,82 @@ def test_wrong_arguments(make_env, make_venv, name, value, error, words):
 @pytest.mark.parametrize(("name", "value", "words"), WRONG_VECTOR)
 def test_wrong_arguments_of_the_vector_env(small_world, name, value, words):
     refuse(lambda: LiveStreamRecVectorEnv(world=small_world, **{name: value}), ValueError, words)
+
+
+@pytest.mark.parametrize("face", [LiveStreamRecEnv, LiveStreamRecVectorEnv])
+class TestSignature:
+    def test_it_lists_the_fields_with_types_and_defaults(self, face):
+        own = {"num_envs", "max_episode_steps", "autoreset_mode", "reuse_buffer"}
+        parameters = inspect.signature(face).parameters
+        shared = [parameter for name, parameter in parameters.items() if name not in own]
+        types = get_type_hints(EnvArguments)
+        assert [(p.name, p.default, p.annotation) for p in shared] == [
+            (field.name, field.default, types[field.name])
+            for field in dataclasses.fields(EnvArguments)
+        ]
+        assert {parameter.kind for parameter in shared} == {inspect.Parameter.KEYWORD_ONLY}
+
+    def test_help_describes_every_argument(self, face):
+        page = pydoc.render_doc(face, renderer=pydoc.plaintext)
+        assert "{arguments}" not in page and "**arguments" not in page
+        description = inspect.getdoc(face).partition("Args:\n")[2]
+        assert max(map(len, description.splitlines())) <= 100
+        words = " ".join(description.split())
+        for name in inspect.signature(face).parameters:
+            assert re.search(rf"\b{name}: \S", words), name
+        for field in dataclasses.fields(EnvArguments):
+            doc = field.metadata["doc"]
+            assert doc.endswith(".") and f" {field.name}: {doc}" in f" {words}", field.name
+
+    def test_the_defaults_may_be_given(self, face, small_world):
+        defaults = {**EnvArguments().to_dict(), "world": small_world}
+        assert face(**defaults).world == small_world
+
+    def test_a_subclass_has_that_of_its_own_constructor(self, face):
+        class Longer(face):
+            def __init__(self, bonus: float = 1.0) -> None:
+                super().__init__()
+
+        assert list(inspect.signature(Longer).parameters) == ["bonus"]
+
+    def test_an_argument_not_in_it_is_answered_with_the_nearest_that_is(self, face):
+        expected = (
+            f"{face.__name__}() got an unexpected keyword argument 'num_candidate' "
+            "(did you mean 'num_candidates'?); valid are "
+        )
+        with pytest.raises(TypeError, match=re.escape(expected)):
+            face(num_candidate=3)
+
+
+def test_the_vector_env_has_its_own_arguments_around_the_shared_ones():
+    assert list(inspect.signature(LiveStreamRecVectorEnv).parameters) == [
+        "num_envs", *EnvArguments.names(), "max_episode_steps", "autoreset_mode", "reuse_buffer"
+    ]  # fmt: skip
+    with pytest.raises(TypeError, match="did you mean 'num_envs'"):
+        LiveStreamRecVectorEnv(num_env=3)
+
+
+def test_arguments_are_given_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        LiveStreamRecEnv("default")
+    with pytest.raises(TypeError, match="positional"):
+        LiveStreamRecVectorEnv(2, "default")
+
+
+def test_there_is_a_signature_where_python_drops_docstrings():
+    code = (
+        "import inspect, livestream_env as l\n"
+        "from livestream_env.arguments import EnvArguments\n"
+        "names = tuple(inspect.signature(l.LiveStreamRecEnv).parameters)\n"
+        "print(l.LiveStreamRecEnv.__doc__, names == EnvArguments.names())"
+    )
+    done = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True)
+    assert done.stdout == "None True\n", done.stderr
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_registered_arguments_are_valid(name):
+    EnvArguments(**gym.spec(name).kwargs)
 
 
 def test_unknown_argument_names_itself():

@@ -23,6 +23,7 @@ import livestream_env  # noqa: F401  (registers the environments)
 from agents.evaluation import EVALUATION_SEED, evaluate
 from agents.policy import Policy, agent_spec, learn
 from livestream_env.files import atomic_path, write_text
+from livestream_env.settings import check_integer
 
 SETTINGS_FILE = "settings.json"
 RESULT_FILE = "result.npz"
@@ -54,8 +55,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("timesteps", "eval_episodes", "curve_points", "curve_episodes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            check_integer(name, getattr(self, name), 1)
 
     def make_env(self) -> gym.Env:
         """The single environment that agents are constructed with."""

@@ -27,6 +27,7 @@ from livestream_env.calibration.people import with_activity_spread, with_popular
 from livestream_env.calibration.simulated import simulate_world_impressions
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.logs import Logs
+from livestream_env.settings import check_integer
 from livestream_env.simulated_logs.policy import LoggingPolicy
 from livestream_env.world import MIN_ROOM_S, World
 
@@ -91,9 +92,8 @@ def fit(
     Raises:
         ValueError: an argument is out of range, or there is too little in the logs to learn from.
     """
-    for name, value in (("max_streamers", max_streamers), ("viewer_days", viewer_days)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 10:
-            raise ValueError(f"{name} must be an integer of at least 10, got {value!r}")
+    check_integer("max_streamers", max_streamers, 10)
+    check_integer("viewer_days", viewer_days, 10)
     rng = np.random.default_rng(seed)
     total = 3 + indirect.num_simulations()
     with tqdm(total=total, desc="fit", unit="step", disable=not progress_bar) as bar:

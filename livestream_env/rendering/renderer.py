@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livestream_env.arguments import check_choice
 from livestream_env.observation import HISTORY_FIELDS
 from livestream_env.rendering.frame import Card, Frame, clock, duration, minutes, to_text
 from livestream_env.simulation import Simulation
 from livestream_env.simulator.encoding import WATCH_S
 from livestream_env.world import AGE_RANGES, DEVICE_PRICES, GENDERS
 
-RENDER_MODES = ("ansi", "rgb_array")
 _TOTALS = ("reward", "likes", "comments", "gift_value", "follow")
 
 
@@ -45,12 +43,10 @@ class Renderer:
         """The renderer for ``render_mode``, None for None.
 
         Raises:
-            ValueError: there is no such mode.
             gymnasium.error.DependencyNotInstalled: "rgb_array" without Pillow.
         """
         if render_mode is None:
             return None
-        check_choice("render_mode", render_mode, RENDER_MODES)
         return cls(render_mode, simulation)
 
     def after_reset(self) -> None:

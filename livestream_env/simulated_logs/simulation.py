@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from livestream_env.settings import check_integer
 from livestream_env.simulator.compiling import entry_point
 from livestream_env.simulator.response import appeal
 from livestream_env.simulator.rng import mix, uniform
@@ -107,9 +108,8 @@ def _check(
             f"env must have at most as many slots as there are viewers, {len(chosen)}, "
             f"got num_envs={env.num_envs}"
         )
-    for name, value, low in (("seed", seed, 0), ("chunk_rows", chunk_rows, 1)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
-            raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}")
+    check_integer("seed", seed, 0)
+    check_integer("chunk_rows", chunk_rows, 1)
     return chosen.astype(np.int64)
 
 
