@@ -140,6 +140,11 @@ class DQNConfig:
         100_000,
         "viewers stepped side by side when made from an id; high: fewer, larger passes",
     )
+    gradients: str = _choice(
+        "by_hand",
+        ("by_hand", "autograd"),
+        "by_hand: compiled on a CPU, fast; autograd: PyTorch's own, the same numbers, slow",
+    )
     device: str = field(
         default="auto",
         metadata={"kind": "text", "doc": "auto (a GPU if there is one), cpu, cuda, cuda:1"},
