@@ -2,8 +2,10 @@
 
 Autograd notes every operation down and makes fresh memory for every result, which in networks as
 small as these costs as much as the matrix products. What it would find out is known beforehand:
-there are two kinds of layers, one loss, and a slope at one action per row. ``DQNConfig(gradients=
-"autograd")`` takes PyTorch's way instead and gives the same numbers up to rounding.
+there are two kinds of layers, one loss, and a slope at one action per row.
+``DQNConfig(gradients="autograd")`` takes PyTorch's way instead and gives the same numbers up to
+rounding. (Weights that no Q-value depends on may drift apart, such as the candidates' last bias if
+dueling: Adam makes steps even of a gradient that is rounding alone.)
 
 **What an update computes, in this order** (:meth:`agents.dqn.learner.QLearner.update`). B rows; y,
 the bootstrap targets, are constants; w are the importance weights, or 1.
@@ -48,9 +50,9 @@ are functions of the observation), so dL/dX stops there.
   gradients. The parameters, their ``grad`` and the kernels' :class:`BoundArrays` are views of them,
   so nothing is copied between backward pass, Adam and target copy. A backward pass overwrites the
   gradients and never adds to them; it must have reached every layer before Adam reads them.
-- Each module has an array per layer for outputs and one for gradients of inputs (:class:`SlotScorer`
-  also for the columns it copies), made at the first batch of a size and used again for every later
-  one; at most eight sizes, then all are dropped.
+- Each module has an array per layer for outputs and one for gradients of inputs, made at the first
+  batch of a size and used again for every later one; at most eight sizes, then all are dropped.
+  :class:`SlotScorer` also keeps the columns that it copies from the observations.
   **The next call with as many rows overwrites a result**, so it is to be used or copied before;
   ``backward`` belongs to the latest call. In an update no call of the online network lies between
   steps 2 and 4, and the targets of step 1 are fresh memory by then.

@@ -249,20 +249,16 @@ class SlotScorer:
 
     def backward(self, gradient: Tensor) -> None:
         """Set the gradients of all three modules from that of the latest values, ``(B, K)``."""
-        context, embed, scorer = self.context.arrays, self.embed.arrays, self.scorer.arrays
+        weights, _, to_weights, to_biases = self.context.arrays
+        scorer_weights, _, to_scorer_weights, to_scorer_biases = self.scorer.arrays
+        (to_embedding,) = self.embed.arrays.weight_gradients
         per_observation, per_slot = self._kept
         (shared, to_context), contexts, to_shared = per_observation
         (candidates, hidden), scores, to_hidden = per_slot
         kernels.score_backward(
             gradient.reshape(-1, 1).numpy(),
             shared,
-            (
-                context.weights,
-                contexts,
-                to_shared,
-                context.weight_gradients,
-                context.bias_gradients,
-            ),
-            (candidates, hidden, embed.weight_gradients[0], to_context),
-            (scorer.weights, scores, to_hidden, scorer.weight_gradients, scorer.bias_gradients),
+            (weights, contexts, to_shared, to_weights, to_biases),
+            (candidates, hidden, to_embedding, to_context),
+            (scorer_weights, scores, to_hidden, to_scorer_weights, to_scorer_biases),
         )
