@@ -127,6 +127,11 @@ class DQNConfig(Settings):
         100_000,
         "viewers stepped side by side when made from an id; high: fewer, larger passes",
     )
+    gradients: str = choice(
+        "by_hand",
+        ("by_hand", "autograd"),
+        "by_hand: compiled on a CPU, fast; autograd: PyTorch's own, the same numbers, slow",
+    )
     device: str = text("auto", "auto (a GPU if there is one), cpu, cuda, cuda:1")
     seed: int | None = integer(None, 0, 2**63 - 1, "of every random draw; None: drawn")
 

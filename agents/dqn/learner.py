@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.dqn.by_hand import kernels
-from agents.dqn.by_hand.adam import Adam
+from agents.dqn.by_hand import Adam, flatten_parameters, kernels
 from agents.dqn.config import DQNConfig
 from agents.dqn.networks import (
     CandidateQNetwork,
@@ -17,7 +16,6 @@ from agents.dqn.networks import (
     Columns,
     MLPQNetwork,
     QNetwork,
-    flatten_parameters,
 )
 from agents.dqn.replay_memory import Batch, on_device
 
@@ -71,10 +69,11 @@ class QLearner:
                 _build_network(config, observation_size, num_actions, layout).to(self.device)
                 for _ in range(2)
             )
-        self._weights, self._gradient = flatten_parameters(self.q_net)
-        self._target_weights, _ = flatten_parameters(self.target_net)
+        by_hand = config.gradients == "by_hand"
+        self._weights, self._gradient = flatten_parameters(self.q_net, by_hand)
+        self._target_weights, _ = flatten_parameters(self.target_net, by_hand)
         self._target_weights.copy_(self._weights)
-        self._adam = Adam(self._weights, self._gradient)
+        self._adam = Adam(self._weights, self._gradient, by_hand)
         self.num_updates = 0
         # Of loss and mean Q since the last report.
         self._loss_sum, self._q_sum = torch.zeros(2, device=self.device).unbind()

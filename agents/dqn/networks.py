@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.dqn.by_hand.layers import ByHand, Embed, Layers, SlotScorer
+from agents.dqn.by_hand import Embed, Layers, SlotScorer
 
 Backward = Callable[[Tensor], None]
 
@@ -240,7 +240,7 @@ class CandidateQNetwork(QNetwork):
                 to_context += self.value.backward(gradient[:, None])
             self.context.backward(to_context, to_input=False)
 
-        if not self.embed.by_hand:
+        if not self._slots.by_hand:
             return super().chosen_with_backward(observation, action, mask)
         return self.chosen(observation, action, mask), backward
 
@@ -291,29 +291,6 @@ class Columns(nn.Module):
         if self.slice is not None:
             return observation[:, self.slice]
         return observation.index_select(1, self.index)
-
-
-def flatten_parameters(network: nn.Module) -> tuple[Tensor, Tensor]:
-    """Move all parameters and gradients into one vector each, of which the network keeps views.
-
-    Clipping, the optimiser's step, the target copy and a checkpoint are then one operation each.
-
-    Returns:
-        The vector of all parameters and the vector of all gradients.
-    """
-    parameters = list(network.parameters())
-    weights = torch.cat([parameter.detach().flatten() for parameter in parameters])
-    gradient = torch.zeros_like(weights)
-    start = 0
-    for parameter in parameters:
-        end = start + parameter.numel()
-        parameter.data = weights[start:end].view_as(parameter)
-        parameter.grad = gradient[start:end].view_as(parameter)
-        start = end
-    for module in network.modules():
-        if isinstance(module, ByHand):
-            module.bind()
-    return weights, gradient
 
 
 def _dueling(value: Tensor, advantage: Tensor, mask: Tensor | None) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from agents.dqn.by_hand.adam import Adam
-from agents.dqn.networks import QNetwork, flatten_parameters
+from agents.dqn.by_hand import Adam, flatten_parameters
+from agents.dqn.networks import QNetwork
 
 
 @torch.inference_mode()

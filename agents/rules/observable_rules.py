@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from scipy.special import expit
 
-from agents.dqn.networks import CandidateQNetwork, ColumnLayout, flatten_parameters
+from agents.dqn.by_hand import flatten_parameters
+from agents.dqn.networks import CandidateQNetwork, ColumnLayout
 from agents.dqn.regression import fit_values
 from agents.evaluation import step_info
 from agents.rules.baselines import RandomPolicy, ScoringPolicy, fit_logistic

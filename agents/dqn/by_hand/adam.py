@@ -19,16 +19,18 @@ class Adam:
     Args:
         weights: float32 ``(P,)``, changed by :meth:`step`.
         gradient: ``(P,)``, read by :meth:`step`.
+        by_hand: Step in one compiled loop on a CPU; otherwise, and on other devices, PyTorch's
+            own function makes the step.
     """
 
-    def __init__(self, weights: Tensor, gradient: Tensor) -> None:
+    def __init__(self, weights: Tensor, gradient: Tensor, by_hand: bool = True) -> None:
         self._weights = weights
         self._gradient = gradient
         self._mean = torch.zeros_like(weights)
         self._square = torch.zeros_like(weights)
         self._steps = torch.zeros((), device=weights.device)
         self._arrays: tuple[np.ndarray, ...] | None = None
-        if weights.is_cpu:
+        if by_hand and weights.is_cpu:
             vectors = (gradient, self._mean, self._square, weights)
             self._arrays = tuple(vector.numpy() for vector in vectors)
 
@@ -39,10 +41,10 @@ class Adam:
             gradient, *vectors = self._arrays
             kernels.adam(gradient, learning_rate, self._steps.item(), max_norm, *vectors)
         else:
-            self._step_on_device(learning_rate, max_norm)
+            self._step_by_pytorch(learning_rate, max_norm)
 
-    def _step_on_device(self, learning_rate: float, max_norm: float) -> None:
-        """The same with PyTorch's operations, without waiting for a GPU."""
+    def _step_by_pytorch(self, learning_rate: float, max_norm: float) -> None:
+        """The same with PyTorch's function; nothing here waits for a GPU."""
         adam(
             [self._weights],
             [self._gradient],

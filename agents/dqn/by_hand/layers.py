@@ -1,17 +1,15 @@
 """Layers whose gradients are also written by hand.
 
-Autograd notes every operation down and makes fresh memory for every result, which in networks as
-small as these costs as much as the matrix products. Once :meth:`ByHand.bind` was called, a module
-here computes with :mod:`agents.dqn.by_hand.kernels` in inference mode, into memory of its own that
-its next call overwrites, and ``backward`` writes the gradients where they belong. Elsewhere, as on
-a GPU, it is an ordinary module with autograd, and gives the same numbers.
+Once :meth:`ByHand.bind` was called, a module here computes with :mod:`agents.dqn.by_hand.kernels`
+in inference mode, into memory of its own that its next call overwrites, and ``backward`` writes the
+gradients where they belong. Elsewhere it is an ordinary module with autograd.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,13 +43,30 @@ class _Memory:
         return groups
 
 
-class ByHand(nn.Module):
-    """A module that can do without autograd."""
+class BoundArrays(NamedTuple):
+    """A module's parameters and gradients, as the kernels take them: views, one per layer.
 
-    _weights: tuple[np.ndarray, ...]
-    _biases: tuple[np.ndarray, ...]
-    _to_weights: tuple[np.ndarray, ...]
-    _to_biases: tuple[np.ndarray, ...]
+    Attributes:
+        weights: float32 ``(outputs, inputs)`` each, the memory of the module's parameters.
+        biases: float32 ``(outputs,)`` each; none if the layers have no bias.
+        weight_gradients: Like ``weights``, the memory of their ``grad``.
+        bias_gradients: Like ``biases``, the memory of their ``grad``.
+    """
+
+    weights: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]
+    weight_gradients: tuple[np.ndarray, ...]
+    bias_gradients: tuple[np.ndarray, ...]
+
+
+class ByHand(nn.Module):
+    """A module that can do without autograd.
+
+    Attributes:
+        arrays: What the kernels read and write; there once :meth:`bind` found all of it on a CPU.
+    """
+
+    arrays: BoundArrays
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,8 +85,7 @@ class ByHand(nn.Module):
         if self._bound:
             weights = [weight.numpy() for weight, _ in tensors]
             gradients = [slope.numpy() for _, slope in tensors if slope is not None]
-            self._weights, self._biases = _by_dimensions(weights)
-            self._to_weights, self._to_biases = _by_dimensions(gradients)
+            self.arrays = BoundArrays(*_by_dimensions(weights), *_by_dimensions(gradients))
 
     @property
     def by_hand(self) -> bool:
@@ -107,7 +121,8 @@ class Layers(ByHand):
             return x
         rows = x.contiguous().numpy()
         outputs, to_inputs = self._memory(len(rows), self.sizes[1:], self.sizes[:-1])
-        kernels.forward(rows, self._weights, self._biases, self.relu_last, outputs)
+        weights, biases, _, _ = self.arrays
+        kernels.forward(rows, weights, biases, self.relu_last, outputs)
         self._kept[:] = rows, outputs, to_inputs
         return torch.from_numpy(outputs[-1])
 
@@ -122,16 +137,17 @@ class Layers(ByHand):
             The gradient of the latest input, ``(B, inputs)``; nonsense unless ``to_input``.
         """
         rows, outputs, to_inputs = self._kept
+        weights, _, to_weights, to_biases = self.arrays
         kernels.backward(
             rows,
-            self._weights,
+            weights,
             self.relu_last,
             outputs,
             gradient.numpy(),
             to_input,
             to_inputs,
-            self._to_weights,
-            self._to_biases,
+            to_weights,
+            to_biases,
         )
         return torch.from_numpy(to_inputs[0])
 
@@ -155,7 +171,7 @@ class Embed(ByHand):
             return (self.linear(candidates) + context[:, None]).relu_().flatten(0, 1)
         rows = candidates.contiguous().flatten(0, 1).numpy()
         ((hidden,),) = self._memory(rows.shape[0], context.shape[1:])
-        kernels.embed(context.numpy(), rows, self._weights[0], hidden)
+        kernels.embed(context.numpy(), rows, self.arrays.weights[0], hidden)
         self._kept[:] = rows, hidden, torch.empty_like(context)
         return torch.from_numpy(hidden)
 
@@ -166,7 +182,7 @@ class Embed(ByHand):
             The gradient of the latest context, ``(B, W)``.
         """
         rows, hidden, to_context = self._kept
-        (to_weight,) = self._to_weights
+        (to_weight,) = self.arrays.weight_gradients
         kernels.embed_backward(rows, hidden, gradient.numpy(), to_weight, to_context.numpy())
         return to_context
 
@@ -214,7 +230,7 @@ class SlotScorer:
         Raises:
             IndexError: If there are no such slots.
         """
-        context, embed, scorer = self.context, self.embed, self.scorer
+        context, embed, scorer = self.context.arrays, self.embed.arrays, self.scorer.arrays
         rows = observation.contiguous().numpy()
         per_observation = self._per_observation(len(rows), *self._context_widths)
         per_slot = self._per_slot(len(rows) * count, *self._scorer_widths)
@@ -225,22 +241,24 @@ class SlotScorer:
             rows,
             first.numpy(),
             shared,
-            (context._weights, context._biases, contexts),
-            (candidates, embed._weights[0], hidden),
-            (scorer._weights, scorer._biases, scores),
+            (context.weights, context.biases, contexts),
+            (candidates, embed.weights[0], hidden),
+            (scorer.weights, scorer.biases, scores),
         )
         return torch.from_numpy(scores[-1]).view(-1, count)
 
     def backward(self, gradient: Tensor) -> None:
         """Set the gradients of all three modules from that of the latest values, ``(B, K)``."""
-        context, embed, scorer = self.context, self.embed, self.scorer
+        weights, _, to_weights, to_biases = self.context.arrays
+        scorer_weights, _, to_scorer_weights, to_scorer_biases = self.scorer.arrays
+        (to_embedding,) = self.embed.arrays.weight_gradients
         per_observation, per_slot = self._kept
         (shared, to_context), contexts, to_shared = per_observation
         (candidates, hidden), scores, to_hidden = per_slot
         kernels.score_backward(
             gradient.reshape(-1, 1).numpy(),
             shared,
-            (context._weights, contexts, to_shared, context._to_weights, context._to_biases),
-            (candidates, hidden, embed._to_weights[0], to_context),
-            (scorer._weights, scores, to_hidden, scorer._to_weights, scorer._to_biases),
+            (weights, contexts, to_shared, to_weights, to_biases),
+            (candidates, hidden, to_embedding, to_context),
+            (scorer_weights, scores, to_hidden, to_scorer_weights, to_scorer_biases),
         )

@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.dqn.networks import (
-    CandidateQNetwork,
-    ColumnLayout,
-    Columns,
-    MLPQNetwork,
-    flatten_parameters,
-)
+from agents.dqn.by_hand import flatten_parameters
+from agents.dqn.networks import CandidateQNetwork, ColumnLayout, Columns, MLPQNetwork
 
 SLOTS, FEATURES, SHARED = 6, 4, 7
 SIZE = SHARED + SLOTS * FEATURES

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from agents.dqn.by_hand.layers import Embed, Layers
-from agents.dqn.networks import flatten_parameters
+from agents.dqn.by_hand import Embed, Layers, flatten_parameters
 
 
 def compare_with_autograd(module, inputs, differentiable):
