@@ -14,7 +14,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import gymnasium as gym
 import numpy as np
@@ -58,21 +58,41 @@ class Policy(Protocol):
 Callback = Callable[[Any], object]
 
 
+GREY = "#8a8f98"
+Group = Literal["rule", "oracle", "planner", "bandit", "learner", ""]
+
+
 @dataclass(frozen=True)
 class AgentSpec:
-    """How one agent is made.
+    """How one agent is made, and what the benchmark, its scheduler and its tables know of it.
 
     Attributes:
         name: Its name on the command line and in tables.
         target: ``module:Class``, imported when needed only.
         learns: Trained anew for every training seed; other agents are played once.
         kwargs: Further arguments of the class.
+        group: Decides in which suites it is: rules, bandits and oracles are the ladder that every
+            environment has, a planner plays the environments themselves, learners v0; a user's
+            class has none.
+        seeds: How many training seeds it has in the benchmark; 0: it is not part of it.
+        colour: In plots; grey if none is given.
+        training_steps_per_s: Environment steps that it trains for in a second of one core.
+        impressions_per_s: That it plays, what it fits or tunes once included. Both are good for
+            order and planning, not for claims.
+        search_space: ``module:NAME`` of what :mod:`agents.experiments.tuning` searches; none if
+            empty.
     """
 
     name: str
     target: str
     learns: bool = False
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    group: Group = ""
+    seeds: int = 0
+    colour: str = GREY
+    training_steps_per_s: float = 1_200
+    impressions_per_s: float = 40_000
+    search_space: str = ""
 
     def make(self, env: gym.Env, seed: int, **kwargs: Any) -> Policy:
         """Construct the agent for ``env`` (a single environment); ``kwargs`` replace its own.
@@ -89,37 +109,50 @@ class AgentSpec:
             raise ValueError(f"cannot make {self.name!r} with {arguments}: {error}") from error
 
 
+def _rule(name: str, target: str, group: Group = "rule", **known: Any) -> AgentSpec:
+    return AgentSpec(name, f"agents.rules.{target}", group=group, seeds=1, **known)
+
+
+def _learner(
+    name: str, target: str, group: Group = "learner", seeds: int = 5, **known: Any
+) -> AgentSpec:
+    return AgentSpec(name, target, learns=True, group=group, seeds=seeds, **known)
+
+
+_SPACES = "agents.experiments.search_spaces"
+# Speeds were measured on one busy core of an AMD EPYC (Zen 4).
 AGENTS: dict[str, AgentSpec] = {
     spec.name: spec
     for spec in (
-        AgentSpec("random", "agents.rules.baselines:RandomPolicy"),
-        AgentSpec("popularity", "agents.rules.baselines:PopularityPolicy"),
-        AgentSpec("max-ctr", "agents.rules.baselines:MaxCTRPolicy"),
-        AgentSpec("logging", "agents.rules.baselines:LoggingPolicy"),
-        AgentSpec("linucb", "agents.rules.baselines:LinUCB", learns=True),
-        AgentSpec("greedy", "agents.rules.observable_rules:GreedyPolicy"),
-        AgentSpec("farsighted", "agents.rules.observable_rules:FarsightedPolicy"),
-        AgentSpec("greedy-oracle", "agents.rules.oracles:GreedyOracle"),
-        AgentSpec("farsighted-oracle", "agents.rules.oracles:FarsightedOracle"),
-        AgentSpec("planner", "agents.rules.planner:Planner"),
-        AgentSpec("dqn", "agents.dqn:DQN", learns=True, kwargs={"config": "default"}),
-        AgentSpec("dqn-article", "agents.dqn:DQN", learns=True, kwargs={"config": "article"}),
-        AgentSpec("sb3-dqn", "agents.sb3.dqn:SB3DQN", learns=True),
-        AgentSpec(
-            "sb3-dqn-matched", "agents.sb3.dqn:SB3DQN", learns=True, kwargs={"matched": True}
-        ),
-        AgentSpec("sb3-dqn-tuned", "agents.sb3.dqn:SB3DQN", learns=True, kwargs={"tuned": True}),
-        AgentSpec("sb3-dqn-candidate", "agents.sb3.candidate:SB3CandidateDQN", learns=True),
-        AgentSpec("sb3-qrdqn", "agents.sb3.base:SB3QRDQN", learns=True, kwargs={"tuned": True}),
-        AgentSpec("sb3-ppo", "agents.sb3.base:SB3PPO", learns=True, kwargs={"tuned": True}),
-        AgentSpec(
-            "sb3-maskable-ppo",
-            "agents.sb3.base:SB3MaskablePPO",
-            learns=True,
-            kwargs={"tuned": True},
-        ),
+        _rule("random", "baselines:RandomPolicy"),
+        _rule("popularity", "baselines:PopularityPolicy"),
+        _rule("max-ctr", "baselines:MaxCTRPolicy"),
+        _rule("logging", "baselines:LoggingPolicy"),
+        _learner("linucb", "agents.rules.baselines:LinUCB", "bandit",
+                 colour="#4f9d69", training_steps_per_s=15_000),
+        _rule("greedy", "observable_rules:GreedyPolicy", impressions_per_s=15_000),
+        _rule("farsighted", "observable_rules:FarsightedPolicy", impressions_per_s=10_000),
+        _rule("greedy-oracle", "oracles:GreedyOracle", "oracle", impressions_per_s=6_500),
+        _rule("farsighted-oracle", "oracles:FarsightedOracle", "oracle", impressions_per_s=3_500),
+        _rule("planner", "planner:Planner", "planner", impressions_per_s=3_500),
+        _learner("dqn", "agents.dqn:DQN", kwargs={"config": "default"}, seeds=10,
+                 colour="#0b6fb8", training_steps_per_s=9_000, search_space=f"{_SPACES}:DQN"),
+        _learner("dqn-article", "agents.dqn:DQN", kwargs={"config": "article"},
+                 colour="#5aaee0", training_steps_per_s=2_500),
+        _learner("sb3-dqn", "agents.sb3.dqn:SB3DQN", seeds=10,
+                 colour="#d1495b", training_steps_per_s=1_400, search_space=f"{_SPACES}:SB3_DQN"),
+        _learner("sb3-dqn-matched", "agents.sb3.dqn:SB3DQN", kwargs={"matched": True},
+                 colour="#e8935a"),
+        _learner("sb3-dqn-candidate", "agents.sb3.candidate:SB3CandidateDQN", colour="#c05fa0"),
+        _learner("sb3-dqn-tuned", "agents.sb3.dqn:SB3DQN", kwargs={"tuned": True}),
+        _learner("sb3-ppo", "agents.sb3.base:SB3PPO", kwargs={"tuned": True},
+                 colour="#b08d2f", search_space=f"{_SPACES}:SB3_PPO"),
+        _learner("sb3-qrdqn", "agents.sb3.base:SB3QRDQN", kwargs={"tuned": True},
+                 colour="#7b5ea7", search_space=f"{_SPACES}:SB3_QRDQN"),
+        _learner("sb3-maskable-ppo", "agents.sb3.base:SB3MaskablePPO", kwargs={"tuned": True},
+                 colour="#8a6d4b"),
     )
-}
+}  # fmt: skip
 
 
 def load_policy_class(target: str) -> Any:

@@ -2,9 +2,9 @@
 
     python -m scripts.tune --agent sb3-ppo sb3-dqn --trials 10 --timesteps 100_000
 
-The spaces are in agents/experiments/tuning.py. --out holds Optuna's journal, with which the command
-goes on where it was interrupted, and trials.csv, a row per finished trial of all agents; trial 0
-is the defaults. Needs the extras [agents,tune], for SB3's agents [sb3].
+The spaces are in agents/experiments/search_spaces.py. --out holds Optuna's journal, with which the
+command goes on where it was interrupted, and trials.csv, a row per finished trial of all agents;
+trial 0 is the defaults. Needs the extras [agents,tune], for SB3's agents [sb3].
 """
 
 from __future__ import annotations

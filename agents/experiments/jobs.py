@@ -9,23 +9,6 @@ from typing import NamedTuple
 from agents.experiments.runs import Report, Run, Settings, play
 from agents.policy import agent_spec
 
-# Measured on one busy core of an AMD EPYC (Zen 4). What is not named is like SB3's algorithms.
-TRAINING_STEPS_PER_S = {
-    "dqn": 9_000,
-    "dqn-article": 2_500,
-    "sb3-dqn": 1_400,
-    "linucb": 15_000,
-}
-OTHER_STEPS_PER_S = 1_200
-# Those that fit or tune something once are slower than they play, as this takes time too.
-PLAYED_IMPRESSIONS_PER_S = {
-    "greedy-oracle": 6_500,
-    "farsighted-oracle": 3_500,
-    "greedy": 15_000,
-    "farsighted": 10_000,
-    "planner": 3_500,
-}
-OTHER_IMPRESSIONS_PER_S = 40_000
 IMPRESSIONS_PER_EPISODE = {"LiveStreamRecSession-v0": 12, "LiveStreamRecWeek-v0": 230}
 OTHER_IMPRESSIONS_PER_EPISODE = 40
 START_S = 6.0  # of a process: imports, loading compiled functions
@@ -70,7 +53,7 @@ class Job(NamedTuple):
     @property
     def estimated_cpu_s(self) -> float:
         """About how long it takes on one core; good for order and planning, not for claims."""
-        settings, base = self.settings, self.run.agent.partition("?")[0]
+        settings, spec = self.settings, agent_spec(self.run.agent)
         episodes = settings.eval_episodes
         if self.training_steps:
             episodes += (settings.curve_points + 1) * settings.curve_episodes
@@ -79,8 +62,8 @@ class Job(NamedTuple):
         )
         return (
             START_S
-            + self.training_steps / TRAINING_STEPS_PER_S.get(base, OTHER_STEPS_PER_S)
-            + impressions / PLAYED_IMPRESSIONS_PER_S.get(base, OTHER_IMPRESSIONS_PER_S)
+            + self.training_steps / spec.training_steps_per_s
+            + impressions / spec.impressions_per_s
         )
 
     def play(self, report: Report) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from agents.dqn.config import DQNConfig
 from agents.experiments.jobs import Job
 from agents.experiments.runs import Run, Settings, plan
+from agents.policy import AGENTS, Group
 
 V0, SESSION, WEEK = "LiveStreamRec-v0", "LiveStreamRecSession-v0", "LiveStreamRecWeek-v0"
 MECHANISMS = ("satiation", "satisfaction", "attachment", "highlights", "availability")
@@ -27,31 +29,18 @@ EPISODES = 5_000
 CURVE_EPISODES = 512  # of each evaluation while training; a week costs six times a day
 CURVE_EPISODES_WEEK = 256
 
-LADDER = {
-    "random": 1,
-    "popularity": 1,
-    "max-ctr": 1,
-    "logging": 1,
-    "linucb": 5,
-    "greedy": 1,
-    "farsighted": 1,
-    "greedy-oracle": 1,
-    "farsighted-oracle": 1,
-}
-PLANNER = {"planner": 1}  # not in the ladders of the ablations
-AGENTS_V0 = {
-    "dqn": 10,
-    "sb3-dqn": 10,
-    "dqn-article": 5,
-    "sb3-dqn-matched": 5,
-    "sb3-dqn-candidate": 5,
-    "sb3-dqn-tuned": 5,
-    "sb3-ppo": 5,
-    "sb3-qrdqn": 5,
-    "sb3-maskable-ppo": 5,
-}
+
+def _seeds(*groups: Group) -> dict[str, int]:
+    """The agents of these groups that the benchmark plays, with their training seeds."""
+    specs = [spec for spec in AGENTS.values() if spec.group in groups and spec.seeds]
+    return {spec.name: spec.seeds for spec in specs}
+
+
+LADDER = _seeds("rule", "bandit", "oracle")
+PLANNER = _seeds("planner")  # not in the ladders of the ablations
+# The headline, which has the most seeds, first.
+AGENTS_V0 = dict(sorted(_seeds("learner").items(), key=lambda item: -item[1]))
 LONG = {"dqn": 3}
-QUICK_SEEDS = {10: 3, 5: 2, 3: 1, 1: 1}
 
 
 def ablations() -> dict[str, int]:
@@ -112,7 +101,7 @@ def suites(quick: bool = False) -> tuple[Suite, ...]:
     """The whole benchmark.
 
     Args:
-        quick: A tenth of the training and of the episodes, and fewer seeds.
+        quick: A tenth of the training and of the episodes, and a quarter of the seeds.
     """
     return tuple(map(_quick, _suites())) if quick else tuple(_suites())
 
@@ -159,7 +148,7 @@ def _quick(suite: Suite) -> Suite:
             curve_points=5,
             curve_episodes=64,
         ),
-        seeds={agent: QUICK_SEEDS[seeds] for agent, seeds in suite.seeds.items()},
+        seeds={agent: math.ceil(seeds / 4) for agent, seeds in suite.seeds.items()},
     )
 
 

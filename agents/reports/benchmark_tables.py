@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from agents.experiments.suites import MECHANISMS, SESSION, V0, WEEK, Suite
+from agents.policy import AGENTS
 from agents.reports.benchmark_results import Group
 from agents.reports.markdown import estimate_text, markdown_table
 from agents.reports.statistics import FEW_SEEDS, Estimate
@@ -19,9 +20,8 @@ TOO_NARROW = (
     "about 75 % with 3 seeds and 90 % with 5."
 )
 RUNGS = ("random", "logging", "linucb", "greedy", HIGH, FAR, "planner")
-OTHER_LEARNERS = (
-    *("linucb", "dqn-article", "sb3-dqn", "sb3-dqn-matched", "sb3-dqn-candidate"),
-    *("sb3-dqn-tuned", "sb3-ppo", "sb3-qrdqn", "sb3-maskable-ppo"),
+OTHER_LEARNERS = tuple(
+    spec.name for spec in AGENTS.values() if spec.learns and spec.seeds and spec.name != OURS
 )
 # What is expected, as (lower, higher) on the same episodes.
 ORDERS: Mapping[str, Sequence[tuple[str, str]]] = {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
 
 from agents.reports.statistics import Estimate
 
@@ -44,71 +47,51 @@ def markdown_table(
     return [line(header), line(rule), *map(line, rows)]
 
 
+class _Renderer(RendererHTML):
+    """HTML for a section of a page."""
+
+    def heading_open(self, tokens: Sequence[Token], i: int, *_: Any) -> str:
+        """A level down, as a page has its own title."""
+        return f"<{_level_down(tokens[i].tag)}>"
+
+    def heading_close(self, tokens: Sequence[Token], i: int, *_: Any) -> str:
+        """Of the same level."""
+        return f"</{_level_down(tokens[i].tag)}>\n"
+
+    def table_open(self, *_: Any) -> str:
+        """In a box of its own, which scrolls where the page is narrow."""
+        return '<div class="wide"><table>\n'
+
+    def table_close(self, *_: Any) -> str:
+        """Of the box, too."""
+        return "</table></div>\n"
+
+    def th_open(self, tokens: Sequence[Token], i: int, *_: Any) -> str:
+        """The style sheet aligns numbers."""
+        number = tokens[i].attrGet("style") == "text-align:right"
+        return f"<{tokens[i].tag}{' class=number' if number else ''}>"
+
+    td_open = th_open
+
+
+def _level_down(tag: str) -> str:
+    return f"h{min(int(tag[1]) + 1, 6)}"
+
+
+class _Parser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:
+        """Only to the web and within the page."""
+        return url.lower().startswith(("http://", "https://", "#"))
+
+
+# HTML comes out as words, and there are no images: a page asks for no other file.
+_PARSER = _Parser("commonmark", {"html": False}, renderer_cls=_Renderer)
+_PARSER.enable("table").disable("image")
+
+
 def to_html(text: str) -> str:
-    """The Markdown that this project writes, as HTML; anything else comes out as it is, escaped.
+    """Markdown as HTML; HTML in it, and links that are neither web addresses nor ``#``, are words.
 
-    It knows headings, paragraphs, lists of ``-``, tables, fenced code, ``code``, **bold** and
-    links. Headings go down a level, as a page has its own title.
+    Headings go down a level; the cells of columns aligned right are of the class ``number``.
     """
-    return "\n".join(_block(block) for block in _blocks(text.splitlines()))
-
-
-def _blocks(lines: Sequence[str]) -> Iterator[list[str]]:
-    """Lines that belong together: up to an empty one, a heading, or the end of fenced code."""
-    block: list[str] = []
-    for line in lines:
-        fenced = bool(block) and block[0].startswith("```")
-        if block and not fenced and (not line.strip() or line.startswith(("#", "```"))):
-            yield block
-            block = []
-        if fenced or line.strip():
-            block.append(line)
-        if line.startswith("```" if fenced else "#"):
-            yield block
-            block = []
-    if block:
-        yield block
-
-
-def _block(lines: list[str]) -> str:
-    first = lines[0]
-    if first.startswith("```"):
-        return f"<pre><code>{html.escape(chr(10).join(lines[1:-1]))}</code></pre>"
-    if first.startswith("#"):
-        words = first.lstrip("#")
-        level = min(len(first) - len(words) + 1, 6)
-        return f"<h{level}>{_inline(words.strip())}</h{level}>"
-    if first.startswith("|") and len(lines) > 1:
-        return _table(lines)
-    if first.startswith("- "):
-        items = re.split(r"^- ", "\n".join(lines), flags=re.MULTILINE)[1:]
-        return f"<ul>{''.join(f'<li>{_inline(item.strip())}</li>' for item in items)}</ul>"
-    return f"<p>{_inline(' '.join(lines))}</p>"
-
-
-def _table(lines: list[str]) -> str:
-    rows = [[cell.strip() for cell in line.strip().strip("|").split(" | ")] for line in lines]
-    number = [cell.endswith(":") for cell in rows.pop(1)]
-
-    def row(cells: list[str], tag: str) -> str:
-        return "".join(
-            f"<{tag}{' class=number' if right else ''}>{_inline(cell)}</{tag}>"
-            for cell, right in zip(cells, number, strict=False)
-        )
-
-    body = "".join(f"<tr>{row(cells, 'td')}</tr>" for cells in rows[1:])
-    head = f"<thead><tr>{row(rows[0], 'th')}</tr></thead>"
-    return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'
-
-
-def _inline(text: str) -> str:
-    parts = re.split(r"`([^`]*)`", text)
-    for i, part in enumerate(parts):
-        escaped = html.escape(part)
-        if i % 2:
-            parts[i] = f"<code>{escaped}</code>"
-        else:
-            escaped = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escaped)
-            link = r'<a href="\2">\1</a>'
-            parts[i] = re.sub(r"\[([^\]]+)\]\(((?:https?://|#)[^\s)]*)\)", link, escaped)
-    return "".join(parts)
+    return _PARSER.render(text).strip()

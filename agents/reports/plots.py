@@ -15,23 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from agents.policy import AGENTS, GREY
 from agents.reports.statistics import Estimate, Profile, iqm, seed_interval
 from livestream_env.files import atomic_path
 
-# Learners and users' classes have a colour wherever they appear; other policies are grey.
-COLOURS = {
-    "dqn": "#0b6fb8",
-    "dqn-article": "#5aaee0",
-    "sb3-dqn": "#d1495b",
-    "sb3-dqn-matched": "#e8935a",
-    "sb3-dqn-candidate": "#c05fa0",
-    "sb3-ppo": "#b08d2f",
-    "sb3-qrdqn": "#7b5ea7",
-    "sb3-maskable-ppo": "#8a6d4b",
-    "linucb": "#4f9d69",
-}
+# Users' classes, and agents with other settings; what has an entry has its colour there.
 SPARE_COLOURS = ("#2f8f8b", "#a04f8d", "#6a8f2f", "#5a6fc0")
-GREY = "#8a8f98"
 INK = "#2b2f36"
 GRID = "#e6e8eb"
 
@@ -39,8 +28,9 @@ GRID = "#e6e8eb"
 def _colours(names: Iterable[str]) -> dict[str, str]:
     spare = itertools.cycle(SPARE_COLOURS)
     return {
-        # Users' classes, and agents with other settings.
-        name: next(spare) if ":" in name or "?" in name else COLOURS.get(name, GREY)
+        name: next(spare)
+        if ":" in name or "?" in name
+        else (AGENTS[name].colour if name in AGENTS else GREY)
         for name in names
     }
 

@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
@@ -63,3 +65,23 @@ def test_selected() -> None:
     ]  # fmt: skip
     with pytest.raises(ValueError, match="unknown suites v1; valid are v0-ladder"):
         selected(plan, ["v1", "v0-agents"])
+
+
+def test_a_learner_with_an_entry_is_in_the_benchmark_its_schedule_and_its_tables() -> None:
+    """Plans are made as modules are imported, so the entry is added in a process of its own."""
+    code = """
+import sys
+from pathlib import Path
+from agents.policy import AGENTS, AgentSpec
+AGENTS["mine"] = AgentSpec("mine", "my_module:Mine", learns=True, group="learner", seeds=7,
+                           training_steps_per_s=100)
+from agents.experiments.suites import suites
+whole, quick = ({s.name: s for s in suites(q)}["v0-agents"] for q in (False, True))
+assert whole.seeds["mine"] == 7 and quick.seeds["mine"] == 2
+job = next(job for job in whole.jobs(Path("x")) if job.run.agent == "mine")
+assert job.training_steps == 300_000 and 3_000 < job.estimated_cpu_s < 3_020
+assert not {"my_module", "torch", "matplotlib"} & set(sys.modules)
+from agents.reports.benchmark_tables import ORDERS
+assert ("mine", "dqn") in ORDERS["v0-ladder"]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
