@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from livestream_env.settings import check_integer
@@ -181,12 +180,15 @@ def _begin(
     simulation.reset(mask, starts=simulation.starts({"viewer": who, "day": 0}, mask))
 
 
-@njit(cache=True, nogil=True)
-def _choose(propensities, keys, impressions):  # type: ignore[no-untyped-def]
-    """Inverse distribution function, at a number that depends on viewer and impression only."""
-    actions = np.zeros(propensities.shape[0], np.int64)
+@entry_point
+def _choose(propensities, slots, parameters, actions):  # type: ignore[no-untyped-def]
+    """Inverse distribution function, at a number that depends on viewer and impression only.
+
+    Writes ``actions`` (B,). ``parameters`` are there for the name of their type: machine code on
+    disk is not used after a change of the code that this one calls.
+    """
     for i in range(propensities.shape[0]):
-        left = uniform(mix(_POLICY_KEY, keys[i]), impressions[i])
+        left = uniform(mix(_POLICY_KEY, slots[i].episode_key), slots[i].impression)
         for j in range(propensities.shape[1]):
             if propensities[i, j] > 0.0:  # else rounding could choose what has no chance
                 actions[i] = j
@@ -206,8 +208,9 @@ def _draw(
         raise ValueError(
             f"propensities must be {shape} probabilities whose rows sum to 1, got {propensities!r}"
         )
-    slots = env.simulation.slots
-    actions = _choose(given, slots["episode_key"], slots["impression"])
+    actions = np.zeros(env.num_envs, np.int64)
+    parameters = env.simulation.kernel_arguments[1]
+    _choose(given, kernel_array(env.simulation.slots), parameters, actions)
     return actions, given[np.arange(env.num_envs), actions]
 
 

@@ -126,18 +126,22 @@ def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
     )
 
 
+def compiled_sources() -> list[Path]:
+    """The files of all the functions and constants that the kernel is compiled from."""
+    package = Path(__file__).parents[1]
+    patterns = ("reward.py", "simulator/*.py", "world/*.py")
+    return [path for pattern in patterns for path in sorted(package.glob(pattern))]
+
+
 def _digest_of_sources() -> str:
-    """Of all the code that the kernel is compiled from.
+    """Of :func:`compiled_sources`.
 
     Numba's cache on disk looks at the file of the function that it caches, not at the files of
     the functions and constants that this one uses: after a change there it would go on with the
     old machine code. So only entry points are cached, and the type of an argument that all of
     them take names the digest.
     """
-    package = Path(__file__).parents[1]
-    modules = ("reward.py", "simulator/*.py", "world/*.py")
-    sources = (path for pattern in modules for path in sorted(package.glob(pattern)))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    return hashlib.sha256(b"".join(path.read_bytes() for path in compiled_sources())).hexdigest()
 
 
 _SWITCHES = ("satiation", "satisfaction", "attachment", "highlights")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,105 @@ def test_digest_follows_every_source(tmp_path, monkeypatch):
         digests.append(state._digest_of_sources())
     assert len(set(digests)) == 5
     assert any(name.startswith("sources_") for name in state._PARAMETER_DTYPE.names)
+
+
+COMPILERS = {"entry_point", "inlined", "njit", "intrinsic"}
+ROOTS = (PACKAGE, PACKAGE.parent / "agents")
+
+
+def compiled_functions(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef, bool]]:
+    """The functions of a module that are compiled, and whether their machine code is cached."""
+    made: dict[str, bool] = {}  # decorators that the module makes itself: whether they cache
+
+    def caches(decorator: ast.expr) -> bool | None:
+        """None: does not compile."""
+        call = decorator if isinstance(decorator, ast.Call) else None
+        name = ast.unparse(call.func if call else decorator)
+        if name in made:
+            return made[name]
+        if name not in COMPILERS:
+            return None
+        keywords = {k.arg: ast.unparse(k.value) for k in call.keywords} if call else {}
+        return name == "entry_point" or keywords.get("cache") == "True"
+
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            if (cached := caches(node.value)) is not None:
+                made[node.targets[0].id] = cached
+        elif isinstance(node, ast.FunctionDef):
+            found = [c for c in map(caches, node.decorator_list) if c is not None]
+            if found:
+                yield node, any(found)
+
+
+def names_in(function: ast.FunctionDef) -> set[str]:
+    nodes = (node for statement in function.body for node in ast.walk(statement))
+    return {node.id for node in nodes if isinstance(node, ast.Name)}
+
+
+def origins(tree: ast.Module, package: Path) -> dict[str, Path]:
+    """Name → file of this project that it is imported from."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package.name + "."):
+            module = package.parent.joinpath(*(node.module or "").split("."))
+            for alias in node.names:
+                paths = (
+                    module / f"{alias.name}.py",
+                    module.with_suffix(".py"),
+                    module / "__init__.py",
+                )
+                found[alias.asname or alias.name] = next(path for path in paths if path.exists())
+    return found
+
+
+def misplaced(path: Path, package: Path, digested: set[Path]) -> list[str]:
+    """Compiled functions of a file that could run on after what they depend on has changed."""
+    tree = ast.parse(path.read_text())
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    foreign, wrong = origins(tree, package), []
+    for function, cached in compiled_functions(tree):
+        if not cached and path not in digested:
+            continue
+        used, pending = set(), [function]
+        while pending:  # with the functions of this file that it calls
+            names = names_in(pending.pop()) - used
+            used |= names
+            pending += [functions[name] for name in names if name in functions]
+        files = {foreign[name] for name in used if name in foreign}
+        named = any(argument.arg == "parameters" for argument in function.args.args)
+        if files - digested or (cached and files and not named):
+            wrong.append(f"{path.name}: {function.name}")
+    return wrong
+
+
+def test_cached_code_depends_on_nothing_beside_its_file_and_the_digest():
+    digested = set(state.compiled_sources())
+    count, wrong = 0, []
+    for package in ROOTS:
+        for path in sorted(package.rglob("*.py")):
+            count += sum(cached for _, cached in compiled_functions(ast.parse(path.read_text())))
+            wrong += misplaced(path, package, digested)
+    assert count > 10 and not wrong, wrong
+
+
+@pytest.mark.parametrize(
+    ("source", "is_wrong"),
+    [
+        ("@njit(cache=True)\ndef f(x):\n    return mix(x, x)", True),
+        ("@njit(cache=True)\ndef f(x):\n    return g(x)\ndef g(x):\n    return mix(x, x)", True),
+        ("@entry_point\ndef f(x, parameters):\n    return mix(x, x)", False),
+        ("@entry_point\ndef f(x, parameters):\n    return x + check_integer", True),
+        ("_jit = njit(cache=True)\n@_jit\ndef f(x):\n    return mix(x, x)", True),
+        ("@njit\ndef f(x):\n    return mix(x, x)", False),
+    ],
+)
+def test_such_a_function_is_found(source, is_wrong, tmp_path):
+    path = tmp_path / "one.py"
+    imports = "from livestream_env.simulator.rng import mix\n"
+    imports += "from livestream_env.arguments import check_integer\n"
+    path.write_text(imports + source)
+    assert bool(misplaced(path, PACKAGE, set(state.compiled_sources()))) == is_wrong
 
 
 @pytest.mark.slow
