@@ -59,6 +59,7 @@ Callback = Callable[[Any], object]
 
 
 GREY = "#8a8f98"
+SLOW_STEPS_PER_S = 2_000
 Group = Literal["rule", "oracle", "planner", "bandit", "learner", ""]
 
 
@@ -93,6 +94,11 @@ class AgentSpec:
     training_steps_per_s: float = 1_200
     impressions_per_s: float = 40_000
     search_space: str = ""
+
+    @property
+    def slow(self) -> bool:
+        """Whether training takes so long that a comparison gives it fewer seeds."""
+        return self.group == "learner" and self.training_steps_per_s < SLOW_STEPS_PER_S
 
     def make(self, env: gym.Env, seed: int, **kwargs: Any) -> Policy:
         """Construct the agent for ``env`` (a single environment); ``kwargs`` replace its own.

@@ -56,6 +56,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seeds", type=positive_int, default=5, help="training seeds (default: %(default)s)"
     )
+    parser.add_argument(
+        "--slow-seeds",
+        type=positive_int,
+        default=2,
+        metavar="SEEDS",
+        help="at most so many for the agents of AGENTS that take longest to train, those of "
+        "Stable-Baselines3 for example; the table says how many each has (default: %(default)s)",
+    )
     add_env_arguments(parser)
     parser.add_argument(
         "--eval-episodes",
@@ -94,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.eval_episodes,
             curve_episodes=min(Settings.curve_episodes, args.eval_episodes),
         )
-        runs = plan(names, args.seeds)
+        runs = plan(names, args.seeds, args.slow_seeds)
         open_folder(args.out, settings, args.resume, args.overwrite)
     except (ValueError, FileExistsError) as error:
         parser.error(str(error))

@@ -125,8 +125,13 @@ class Result(NamedTuple):
             return cls(file["episodes"], file["curve"], json.loads(str(file["timing"])))
 
 
-def plan(agents: Iterable[str], seeds: int) -> list[Run]:
+def plan(agents: Iterable[str], seeds: int, slow_seeds: int | None = None) -> list[Run]:
     """The runs of a comparison: every seed for agents that learn, one run for the others.
+
+    Args:
+        agents: Their names.
+        seeds: Of each that learns.
+        slow_seeds: At most so many of each whose training takes long (:attr:`AgentSpec.slow`).
 
     Raises:
         ValueError: For an unknown agent, an agent named twice, or no seed.
@@ -137,9 +142,12 @@ def plan(agents: Iterable[str], seeds: int) -> list[Run]:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(f"agents named more than once: {', '.join(sorted(twice))}")
-    return [
-        Run(name, seed) for name in names for seed in range(seeds if agent_spec(name).learns else 1)
-    ]
+    specs = {name: agent_spec(name) for name in names}
+    most = seeds if slow_seeds is None else min(seeds, slow_seeds)
+    count = {
+        name: (most if spec.slow else seeds) if spec.learns else 1 for name, spec in specs.items()
+    }
+    return [Run(name, seed) for name in names for seed in range(count[name])]
 
 
 class LearningCurve:

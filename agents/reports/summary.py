@@ -118,7 +118,11 @@ def _pair_table(agent: str, comparison: Comparison) -> str:
 
 
 def _method(results: Mapping[Run, Result], settings: Settings) -> str:
-    seeds = max(len([r for r in results if r.agent == run.agent]) for run in results)
+    learners = list(
+        dict.fromkeys(run.agent for run, result in results.items() if len(result.curve))
+    )
+    count = {name: sum(run.agent == name for run in results) for name in learners}
+    seeds, fewest = max(count.values(), default=1), min(count.values(), default=1)
     text = (
         f"Learners were trained for {settings.timesteps:,} environment steps per seed; every agent "
         f"then played the same {settings.eval_episodes:,} held-out viewer-days, which no learner "
@@ -128,12 +132,12 @@ def _method(results: Mapping[Run, Result], settings: Settings) -> str:
         "and, within each agent, training seeds. P(a seed is better): the probability that a "
         "training seed of the one scores above one of the other, ties half."
     )
-    learned = any(len(result.curve) for result in results.values())
-    if learned and seeds == 1:
+    if learners and seeds == 1:
         text += " **With 1 seed the intervals know nothing of the variation between trainings.**"
-    elif learned and seeds < FEW_SEEDS:
+    elif learners and fewest < FEW_SEEDS:
+        some = f"{fewest} seeds" if seeds == fewest else f"{fewest} to {seeds} seeds"
         text += (
-            f" **With {seeds} seeds the intervals are too narrow**: nominal 95 % cover about 75 % "
+            f" **With {some} the intervals are too narrow**: nominal 95 % cover about 75 % "
             f"with 3 seeds and 90 % with 5; use {FEW_SEEDS} or more for a claim."
         )
     return text

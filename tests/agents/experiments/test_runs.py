@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,10 @@ def test_plan() -> None:
         plan(["random"], 0)
     with pytest.raises(ValueError, match="unknown agent 'nobody'"):
         plan(["nobody?a=1"], 1)
+
+
+def test_slow_agents_have_fewer_seeds() -> None:
+    runs = plan(["dqn", "sb3-dqn", "random", "sb3-ppo?seed=1"], 3, slow_seeds=2)
+    count = Counter(run.agent for run in runs)
+    assert count == {"dqn": 3, "sb3-dqn": 2, "random": 1, "sb3-ppo?seed=1": 2}
+    assert len(plan(["sb3-dqn"], 1, slow_seeds=2)) == 1
