@@ -31,7 +31,10 @@ def test_calibrate_exits_with_1_on_a_miss(capsys):
 
 @pytest.mark.parametrize(
     ("env_id", "episodes", "far_sighted_gain", "greedy_gain"),
-    [("LiveStreamRec-v0", 2048, 1.3, 2.5), ("LiveStreamRecWeek-v0", 1024, 1.4, 2.0)],
+    [
+        ("LiveStreamRec-v0", 2048, 1.3, 2.5),
+        pytest.param("LiveStreamRecWeek-v0", 1024, 1.4, 2.0, marks=pytest.mark.slow),
+    ],
 )
 def test_planning_pays(env_id, episodes, far_sighted_gain, greedy_gain):
     played = ladder(env_id, episodes, seed=7, tuning_episodes=64)
