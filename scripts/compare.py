@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,13 +95,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.eval_episodes,
             curve_episodes=min(Settings.curve_episodes, args.eval_episodes),
         )
-        plan(names, args.seeds)  # refuses what is no agent
+        runs = plan(names, args.seeds)
         open_folder(args.out, settings, args.resume, args.overwrite)
     except (ValueError, FileExistsError) as error:
         parser.error(str(error))
     # A benchmark of one suite, which is its own ladder.
     folder, name = args.out.parent, args.out.name
-    suite = Suite(name, settings, dict.fromkeys(names, args.seeds), ladder=name)
+    suite = Suite(name, settings, Counter(run.agent for run in runs), ladder=name)
     arguments = {**vars(args), "out": str(args.out)}
     try:
         jobs = suite.jobs(folder)

@@ -49,7 +49,8 @@ def summary_sections(group: Group, settings: Settings, failed: Mapping[Run, str]
 
 
 def _method(group: Group, settings: Settings) -> str:
-    seeds = max(len(group.of(label)) for label in group.labels)
+    count = [len(group.of(label)) for label in group.labels if group.learns(label)]
+    seeds, fewest = max(count, default=1), min(count, default=1)
     text = (
         f"Learners were trained for {settings.timesteps:,} environment steps per seed; every agent "
         f"then played the same {settings.eval_episodes:,} held-out viewer-days, which no learner "
@@ -59,11 +60,12 @@ def _method(group: Group, settings: Settings) -> str:
         "and, within each agent, training seeds. P(a seed is better): the probability that a "
         "training seed of the one scores above one of the other, ties half."
     )
-    if group.areas is not None and seeds == 1:
+    if count and seeds == 1:
         text += " **With 1 seed the intervals know nothing of the variation between trainings.**"
-    elif group.areas is not None and seeds < FEW_SEEDS:
+    elif count and fewest < FEW_SEEDS:
+        some = f"{fewest} seeds" if seeds == fewest else f"{fewest} to {seeds} seeds"
         text += (
-            f" **With {seeds} seeds the intervals are too narrow**: {COVERAGE}; use {FEW_SEEDS} or "
+            f" **With {some} the intervals are too narrow**: {COVERAGE}; use {FEW_SEEDS} or "
             "more for a claim."
         )
     return text
