@@ -24,8 +24,8 @@ from agents.experiments.runs import open_folder
 from agents.experiments.suites import Suite, selected, suites
 from agents.experiments.workers import default_workers
 from agents.experiments.workers import play_all as play_in_processes
-from agents.reports.benchmark_report import write_benchmark
-from agents.reports.benchmark_results import ScoresFile
+from agents.reports.page import write_benchmark
+from agents.reports.results import ScoresFile
 from scripts.command_line import described_parser, positive_int
 
 ROOT = Path(__file__).resolve().parents[1]

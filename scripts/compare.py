@@ -14,14 +14,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from agents.experiments.jobs import Job
 from agents.experiments.runs import Settings, open_folder, plan
+from agents.experiments.suites import Suite
 from agents.experiments.workers import default_workers, play_all
 from agents.policy import AGENTS
-from agents.reports.reporting import write_report
+from agents.reports.page import write_comparison
 from scripts.command_line import add_env_arguments, described_parser, make_env, positive_int
 
 DEFAULT_AGENTS = (
@@ -106,15 +107,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         open_folder(args.out, settings, args.resume, args.overwrite)
     except (ValueError, FileExistsError) as error:
         parser.error(str(error))
+    # A benchmark of one suite, which is its own ladder.
+    folder, name = args.out.parent, args.out.name
+    suite = Suite(name, settings, Counter(run.agent for run in runs), ladder=name)
     arguments = {**vars(args), "out": str(args.out)}
     try:
-        jobs = [Job(run, settings, args.out) for run in runs]
+        jobs = suite.jobs(folder)
         failed = {job.run: why for job, why in play_all(jobs, args.workers).items()}
     except KeyboardInterrupt:
         print(f"\ninterrupted; --resume goes on with what is missing in {args.out}")
         return 130
     wall_clock_s = time.perf_counter() - start
-    text = write_report(args.out, runs, settings, failed, arguments, wall_clock_s)
+    text = write_comparison(folder, suite, failed, arguments, wall_clock_s)
     print(f"\n{text}\nWritten to {args.out} after {wall_clock_s:.0f} s.")
     for run, reason in failed.items():
         print(f"\n{run.agent}, seed {run.seed}, failed:\n{reason}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 A *suite* is a comparison with a fixed plan: agents that play the same held-out episodes under the
 same settings. No run is planned twice: an agent that several tables show, such as ``dqn`` in the
-ablations, is in one suite, and :mod:`agents.reports.benchmark_tables` reads suites of the same
+ablations, is in one suite, and :mod:`agents.reports.tables` reads suites of the same
 episodes together.
 """
 

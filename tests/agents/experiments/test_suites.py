@@ -81,7 +81,7 @@ assert whole.seeds["mine"] == 7 and quick.seeds["mine"] == 2
 job = next(job for job in whole.jobs(Path("x")) if job.run.agent == "mine")
 assert job.training_steps == 300_000 and 3_000 < job.estimated_cpu_s < 3_020
 assert not {"my_module", "torch", "matplotlib"} & set(sys.modules)
-from agents.reports.benchmark_tables import ORDERS
+from agents.reports.tables import ORDERS
 assert ("mine", "dqn") in ORDERS["v0-ladder"]
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,9 +11,9 @@ from agents.evaluation import EPISODE_DTYPE
 from agents.experiments.runs import CURVE_DTYPE, Result, Run
 from agents.experiments.suites import Suite, suites
 from agents.policy import agent_spec
-from agents.reports.benchmark_report import fill, write_benchmark
-from agents.reports.benchmark_results import COLUMNS, ScoresFile, groups
-from agents.reports.benchmark_tables import ORDERS, tables
+from agents.reports.page import fill, write_benchmark
+from agents.reports.results import COLUMNS, ScoresFile, groups
+from agents.reports.tables import ORDERS, tables
 
 DAYS = 40
 SKILL = {

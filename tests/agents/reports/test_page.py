@@ -3,9 +3,9 @@ import pytest
 
 from agents.experiments.runs import CURVE_DTYPE, Result, Run, Settings
 from agents.policy import agent_spec
-from agents.reports.comparison_page import comparison_figures, comparison_page, load_agent
-from agents.reports.results import curve_areas, per_agent
-from agents.reports.statistics import Comparison
+from agents.reports.page import comparison_page, comparison_plots
+from agents.reports.replay import load_agent
+from agents.reports.results import Group, curve_areas
 from agents.reports.summary import summary, summary_sections
 from agents.rules.oracles import GreedyOracle
 
@@ -27,10 +27,10 @@ def results():
 
 
 def sections_of(results, folder, failed=None):
-    comparison = Comparison(per_agent(results, "reward"), resamples=50) if results else None
-    text = summary_sections(results, comparison, SETTINGS, failed or {})
-    figures = comparison_figures(results, comparison, SETTINGS) if results else {}
-    return text, comparison_page(folder, results, SETTINGS, text, figures)
+    group = Group(results)
+    text = summary_sections(group, SETTINGS, failed or {})
+    plots = comparison_plots(group, SETTINGS, "Scores", "Learning") if results else []
+    return text, comparison_page(folder, group, SETTINGS, text, plots)
 
 
 def test_page_has_the_summary_the_plots_and_a_replay(results, tmp_path):

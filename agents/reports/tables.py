@@ -1,0 +1,294 @@
+"""All tables, Markdown: those of a comparison and those of the benchmark, in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+
+from agents.experiments.runs import Settings
+from agents.experiments.suites import MECHANISMS, SESSION, V0, WEEK, Suite
+from agents.policy import AGENTS
+from agents.reports.markdown import estimate_text, markdown_table
+from agents.reports.results import HIGH, LOW, Group
+from agents.reports.statistics import FEW_SEEDS, Comparison, Estimate
+
+OURS, FAR = "dqn", "farsighted-oracle"
+IDS = {"v0": V0, "session": SESSION, "week": WEEK}
+NONE = "–"
+COVERAGE = "nominal 95 % cover about 75 % with 3 seeds and 90 % with 5"
+TOO_NARROW = f"Intervals over fewer than {FEW_SEEDS} training seeds are too narrow: {COVERAGE}."
+RUNGS = ("random", "logging", "linucb", "greedy", HIGH, FAR, "planner")
+OTHER_LEARNERS = tuple(
+    spec.name for spec in AGENTS.values() if spec.learns and spec.seeds and spec.name != OURS
+)
+# What is expected, as (lower, higher) on the same episodes.
+ORDERS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "v0-ladder": (
+        *pairwise(RUNGS),
+        ("greedy", "farsighted"),
+        ("popularity", "random"),
+        *pairwise(("sb3-dqn", "sb3-dqn-matched", "sb3-dqn-candidate")),
+        *((other, OURS) for other in OTHER_LEARNERS),
+        *((f"dqn?{change}", OURS) for change in ("gamma=0", "network=mlp")),
+        (OURS, "dqn, full observation"),
+    ),
+    "session-ladder": tuple(pairwise(RUNGS)),
+    "week-ladder": (*pairwise(RUNGS), ("greedy", "farsighted"), ("sb3-dqn", OURS)),
+}
+
+
+Cell = Callable[[Group, str], str]  # what a column says of one agent of a group
+
+
+def verdict(difference: Estimate, subject: str = "") -> str:
+    """Calls it better or worse only where the interval excludes 0."""
+    if not difference.excludes_zero:
+        return "no difference shown"
+    return f"{subject} {'better' if difference.value > 0 else 'worse'}".strip()
+
+
+def name_text(label: str) -> str:
+    """An agent's label with its name as code."""
+    agent, comma, note = label.partition(", ")
+    return f"`{agent}`{comma}{note}"
+
+
+def normalised_text(group: Group, label: str) -> str:
+    """The normalised score, or a dash while its ends are missing."""
+    if not {LOW, HIGH} <= set(group.labels):
+        return NONE
+    return estimate_text(group.comparison().normalised(label, LOW, HIGH))
+
+
+def _reward(group: Group, label: str) -> str:
+    return estimate_text(group.comparison().score(label))
+
+
+def _watch_min(group: Group, label: str) -> str:
+    seconds = group.comparison("watch_s").score(label)
+    return estimate_text(Estimate(*(s / 60 for s in seconds)), digits=1)
+
+
+def _likes(group: Group, label: str) -> str:
+    return estimate_text(group.comparison("likes").score(label))
+
+
+def _seeds(group: Group, label: str) -> str:
+    return str(len(group.of(label)))
+
+
+def _area(group: Group, label: str) -> str:
+    known = group.areas is not None and group.learns(label)
+    return estimate_text(group.areas.score(label)) if group.areas and known else NONE
+
+
+def _trained(text: Cell) -> Cell:
+    """A dash for agents that do not learn."""
+    return lambda group, label: text(group, label) if group.learns(label) else NONE
+
+
+def _versus_ours(text: Callable[[Comparison, str], str], areas: bool = False) -> Cell:
+    """What is said of an agent next to ours; a dash where there is nothing to compare."""
+
+    def cell(group: Group, label: str) -> str:
+        comparison = group.areas if areas else group.comparison()
+        against = label != OURS and OURS in group.labels and comparison is not None
+        return text(comparison, label) if comparison is not None and against else NONE
+
+    return cell
+
+
+def _table(group: Group, labels: Iterable[str], columns: Mapping[str, Cell]) -> list[str]:
+    """The lines of a table: an agent a row."""
+    rows = [[cell(group, label) for cell in columns.values()] for label in labels]
+    return markdown_table(list(columns), rows)
+
+
+def _best_first(group: Group, labels: Iterable[str]) -> list[str]:
+    return sorted(labels, key=lambda label: -group.comparison().value[label])
+
+
+def score_table(group: Group, settings: Settings) -> str:
+    """All agents of a comparison, the best first."""
+
+    def wall_s(group: Group, label: str) -> float:
+        return group.timing(label, "train_wall_s")
+
+    columns: dict[str, Cell] = {
+        "agent": lambda group, label: f"`{label}`",
+        "seeds": _trained(_seeds),
+        "reward (IQM, 95 %)": _reward,
+        "normalised score": normalised_text,
+        "area under curve": _area,
+        "watch (min)": lambda group, label: f"{group.mean(label, 'watch_s') / 60:.1f}",
+        "likes": lambda group, label: f"{group.mean(label, 'likes'):.2f}",
+        "wall-clock (s)": _trained(lambda group, label: f"{wall_s(group, label):.0f}"),
+        "steps/s": _trained(
+            lambda group, label: f"{settings.timesteps / wall_s(group, label):,.0f}"
+        ),
+    }
+    text = "All per viewer-day; wall-clock seconds and steps/s of training one seed."
+    if group.areas is not None:
+        text += " Area under curve: the mean reward over the training's evaluations."
+    if {LOW, HIGH} <= set(group.labels):
+        text += f" Normalised score: 0 is `{LOW}`, 1 is `{HIGH}`; above 1 an agent plans."
+    lines = _table(group, _best_first(group, group.labels), columns)
+    return "\n".join([*lines, "", text])
+
+
+def challengers(agents: list[str]) -> list[str]:
+    """Whose paired differences are shown: our DQN's and the user's own classes'."""
+    learners = [agent for agent in agents if agent in AGENTS and AGENTS[agent].learns]
+    return [a for a in agents if a == OURS or a not in AGENTS] or learners[:1] or agents[:1]
+
+
+def paired_table(group: Group, agent: str) -> str:
+    """One agent's paired difference from each of the others."""
+    reward = group.comparison()
+    # Learners first: the comparison most asked for is DQN against SB3.
+    others = sorted(
+        (other for other in group.labels if other != agent),
+        key=lambda name: not (name not in AGENTS or AGENTS[name].learns),
+    )
+    rows = []
+    for other in others:
+        difference = reward.difference(agent, other)
+        rows.append(
+            [
+                f"`{agent}` − `{other}`",
+                verdict(difference, f"`{agent}` is"),
+                estimate_text(difference, sign="+"),
+                estimate_text(reward.probability(agent, other)),
+            ]
+        )
+    header = ["paired difference", "", "reward (95 %)", "P(a seed is better)"]
+    return "\n".join(markdown_table(header, rows, left=2))
+
+
+def tables(groups: Mapping[str, Group], suites: Sequence[Suite]) -> dict[str, str]:
+    """All tables by the name of their place in the page; those without any result are left out.
+
+    Args:
+        groups: The finished runs by ladder.
+        suites: The plan.
+    """
+    members = {suite.name: [suite.label(agent) for agent in suite.seeds] for suite in suites}
+
+    def of(table: Callable[[Group, Sequence[str]], str], **named: Sequence[str]) -> str:
+        """The table for each id, of the agents of the named suites that are finished."""
+        parts = []
+        for name, sources in named.items():
+            group = groups.get(f"{name}-ladder")
+            wanted = [label for source in sources for label in members.get(source, [source])]
+            if group is not None and (labels := [x for x in wanted if x in group.labels]):
+                parts.append(f"### `{IDS[name]}`\n\n{table(group, labels)}")
+        return "\n\n".join(parts)
+
+    made = {
+        "ladder": of(ladder_table, **{name: (f"{name}-ladder", f"{name}-planner") for name in IDS}),
+        "mechanisms": mechanism_table(groups),
+        "agents": of(agents_table, v0=("v0-agents", "linucb")),
+        "ablations": of(ablation_table, v0=(OURS, "v0-ablations", "v0-full-observation")),
+        "long": of(agents_table, v0=(OURS, "v0-long"), week=("week-agents", "week-long")),
+        "order": order_table(groups),
+    }
+    return {name: text for name, text in made.items() if text}
+
+
+def ladder_table(group: Group, labels: Sequence[str]) -> str:
+    """Policies from the lowest to the highest reward."""
+    columns: dict[str, Cell] = {
+        "policy": lambda group, label: name_text(label),
+        "reward (95 %)": _reward,
+        "normalised": normalised_text,
+        "watch (min)": _watch_min,
+        "likes": _likes,
+    }
+    ordered = sorted(labels, key=group.comparison().value.__getitem__)
+    return _with_note(_table(group, ordered, columns), group, labels)
+
+
+def mechanism_table(groups: Mapping[str, Group]) -> str:
+    """What planning brings, with every mechanism and with each one off."""
+    rows = []
+    for off in ("", *MECHANISMS):
+        group = groups.get(f"v0-no-{off}" if off else "v0-ladder")
+        if group is None:
+            continue
+        reward = group.comparison()
+        scores = [
+            estimate_text(reward.score(name)) if name in group.labels else NONE
+            for name in (LOW, HIGH, FAR)
+        ]
+        gaps = [
+            estimate_text(reward.ratio(far, near)) if {far, near} <= set(group.labels) else NONE
+            for far, near in ((FAR, HIGH), ("farsighted", "greedy"))
+        ]
+        rows.append([f"no {off}" if off else "all on", *scores, *gaps])
+    if not rows:
+        return ""
+    header = ["mechanism", f"`{LOW}`", f"`{HIGH}`", f"`{FAR}`", f"`{FAR}` / `{HIGH}`",
+              "`farsighted` / `greedy`"]  # fmt: skip
+    return "\n".join(markdown_table(header, rows))
+
+
+_AGENT_COLUMNS: dict[str, Cell] = {
+    "agent": lambda group, label: name_text(label),
+    "seeds": _seeds,
+    "reward (IQM, 95 %)": _reward,
+    "normalised": normalised_text,
+}
+
+
+def agents_table(group: Group, labels: Sequence[str]) -> str:
+    """Learners, the best first, and each one's paired difference from ours."""
+    columns = _AGENT_COLUMNS | {
+        "area under curve": _area,
+        f"`{OURS}` − it": _versus_ours(
+            lambda reward, it: estimate_text(reward.difference(OURS, it), sign="+")
+        ),
+        f"P(`{OURS}` > it)": _versus_ours(
+            lambda reward, it: estimate_text(reward.probability(OURS, it))
+        ),
+        "": _versus_ours(lambda reward, it: verdict(reward.difference(OURS, it), f"`{OURS}` is")),
+        "CPU s": _trained(lambda group, label: f"{group.timing(label, 'train_cpu_s'):,.0f}"),
+    }
+    return _with_note(_table(group, _best_first(group, labels), columns), group, labels)
+
+
+def ablation_table(group: Group, labels: Sequence[str]) -> str:
+    """What each switch of our DQN changes, in the final score and in the area under the curve."""
+
+    def difference(comparison: Comparison, it: str) -> str:
+        return estimate_text(comparison.difference(it, OURS), sign="+")
+
+    columns = _AGENT_COLUMNS | {
+        f"it − `{OURS}`": _versus_ours(difference),
+        "": _versus_ours(lambda reward, it: verdict(reward.difference(it, OURS))),
+        f"area − `{OURS}`'s": _versus_ours(difference, areas=True),
+    }
+    return _with_note(_table(group, labels, columns), group, labels)
+
+
+def order_table(groups: Mapping[str, Group]) -> str:
+    """Each expected order, and whether it came out."""
+    rows = []
+    for ladder, pairs in ORDERS.items():
+        if (group := groups.get(ladder)) is None:
+            continue
+        for lower, higher in pairs:
+            if {lower, higher} <= set(group.labels):
+                difference = group.comparison().difference(higher, lower)
+                came_out = "not shown"
+                if difference.excludes_zero:
+                    came_out = "yes" if difference.value > 0 else "**the other way round**"
+                expected = f"{name_text(lower)} < {name_text(higher)}"
+                text = estimate_text(difference, sign="+")
+                rows.append([ladder.partition("-")[0], expected, came_out, text])
+    header = ["on", "expected", "came out", "difference (95 %)"]
+    return "\n".join(markdown_table(header, rows, left=3)) if rows else ""
+
+
+def _with_note(lines: Iterable[str], group: Group, labels: Sequence[str]) -> str:
+    few = any(1 < len(group.of(label)) < FEW_SEEDS for label in labels)
+    return "\n".join([*lines, *(["", TOO_NARROW] if few else [])])
