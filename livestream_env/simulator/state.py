@@ -16,7 +16,7 @@ from numba import config as numba_config
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig
-from livestream_env.observation import HISTORY_FIELDS
+from livestream_env.observation import HistoryColumn
 from livestream_env.reward import REWARD_COMPONENTS
 from livestream_env.world import DAY_S, World
 
@@ -72,7 +72,7 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
             ("watch_s", "f8"),  # in the episode
             ("clicks", "i8"),
             # Rows as observed, latest first; zeros where there is no such impression
-            ("history", "f4", (history_length, len(HISTORY_FIELDS) + num_categories)),
+            ("history", "f4", (history_length, len(HistoryColumn) + num_categories)),
             # The candidates on the screen; -1 where the slot is empty
             ("room", "i4", (num_candidates,)),
             ("streamer", "i4", (num_candidates,)),
@@ -135,7 +135,7 @@ def _digest_of_sources() -> str:
     them take names the digest.
     """
     package = Path(__file__).parents[1]
-    modules = ("reward.py", "simulator/*.py", "world/*.py")
+    modules = ("observation.py", "reward.py", "simulator/*.py", "world/*.py")
     sources = (path for pattern in modules for path in sorted(package.glob(pattern)))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
