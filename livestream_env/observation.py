@@ -1,29 +1,130 @@
-"""The observation: what each column means; ``simulator/encoding.py`` computes them.
+"""The observation: the name and place of every column.
 
 Four blocks in order: viewer, context, history, candidates; with ``observe="full"`` two more:
 hidden (of the viewer) and hidden_candidates. All columns are float32 in [-1, 1].
+
+A new column is a name here and the line that computes it: of a viewer in
+``simulator/world_arrays.py``, of the rest in ``simulator/encoding.py``. (Its meaning goes into the
+table of :class:`livestream_env.env.LiveStreamRecEnv`.)
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum, auto
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 OBSERVE = ("partial", "full")
 
-HISTORY_FIELDS = (
-    "clicked",
-    "watch_s",
-    "likes",
-    "comments",
-    "gift_value",
-    "followed",
-    "cover_appeal",
-)
+
+class _Column(IntEnum):
+    """Places in a block, or in a row of it, counted from 0."""
+
+    @staticmethod
+    def _generate_next_value_(name: str, start: int, count: int, last_values: Sequence[int]) -> int:
+        return count
+
+
+class ViewerColumn(_Column):
+    """What the platform knows of the viewer."""
+
+    AGE = auto()
+    IS_FEMALE = auto()
+    IS_MALE = auto()
+    DEVICE_PRICE = auto()
+    IS_STREAMER = auto()
+    FOLLOW_COUNT = auto()
+    FAN_COUNT = auto()
+    ACTIVITY = auto()
+
+
+class ContextColumn(_Column):
+    """The moment, and the episode so far."""
+
+    HOUR_SIN = auto()
+    HOUR_COS = auto()
+    TIME_LEFT = auto()
+    VISIT_ELAPSED = auto()
+    VISIT_IMPRESSIONS = auto()
+    VISITS = auto()
+    IMPRESSIONS = auto()
+    WATCHED = auto()
+    CLICK_RATE = auto()
+
+
+class HistoryColumn(_Column):
+    """An impression remembered."""
+
+    CLICKED = auto()
+    WATCH_S = auto()
+    LIKES = auto()
+    COMMENTS = auto()
+    GIFT_VALUE = auto()
+    FOLLOWED = auto()
+    COVER_APPEAL = auto()
+
+
+class CandidateColumn(_Column):
+    """A candidate, as the platform sees it."""
+
+    VALID = auto()
+    AFFINITY = auto()
+    PAST_WATCH = auto()
+    FOLLOWED = auto()
+    COVER_APPEAL = auto()
+    VIEWERS = auto()
+    ROOM_AGE = auto()
+    ENGAGEMENT = auto()
+    CATEGORY_WATCH = auto()
+
+
+class HiddenColumn(_Column):
+    """The viewer's inner state."""
+
+    SATISFACTION = auto()
+    FATIGUE = auto()
+
+
+class HiddenCandidateColumn(_Column):
+    """What a candidate is to the viewer."""
+
+    TRUE_AFFINITY = auto()
+    ATTACHMENT = auto()
+    HIGHLIGHT = auto()
+    QUALITY = auto()
+    TIME_LEFT = auto()
+
+
+class _Block(NamedTuple):
+    """The columns of a block, after which there is one for each category, if they have a name."""
+
+    columns: type[_Column]
+    per_category: str | None
+
+    def names(self, num_categories: int) -> tuple[str, ...]:
+        categories = range(num_categories) if self.per_category else ()
+        return (
+            *(column.name.lower() for column in self.columns),
+            *(f"{self.per_category}_{k}" for k in categories),
+        )
+
+
+_BLOCKS = {
+    "viewer": _Block(ViewerColumn, "taste"),
+    "context": _Block(ContextColumn, "category_watch"),
+    "history": _Block(HistoryColumn, "category"),
+    "candidates": _Block(CandidateColumn, "category"),
+}
+_HIDDEN_BLOCKS = {
+    "hidden": _Block(HiddenColumn, "satiation"),
+    "hidden_candidates": _Block(HiddenCandidateColumn, None),
+}
 
 
 @dataclass(frozen=True)
@@ -42,36 +143,11 @@ class ObservationLayout:
     history_length: int
     full: bool = False
 
-    def _categories(self, prefix: str) -> tuple[str, ...]:
-        return tuple(f"{prefix}_{k}" for k in range(self.num_categories))
-
     @functools.cached_property
     def names(self) -> dict[str, tuple[str, ...]]:
         """Block → names of its features; those of one row in history and candidates."""
-        names = {
-            "viewer": (
-                *("age", "is_female", "is_male", "device_price", "is_streamer"),
-                *("follow_count", "fan_count", "activity"),
-                *self._categories("taste"),
-            ),
-            "context": (
-                *("hour_sin", "hour_cos", "time_left", "visit_elapsed", "visit_impressions"),
-                *("visits", "impressions", "watched", "click_rate"),
-                *self._categories("category_watch"),
-            ),
-            "history": (*HISTORY_FIELDS, *self._categories("category")),
-            "candidates": (
-                *("valid", "affinity", "past_watch", "followed", "cover_appeal", "viewers"),
-                *("room_age", "engagement", "category_watch"),
-                *self._categories("category"),
-            ),
-        }
-        if self.full:
-            names["hidden"] = ("satisfaction", "fatigue", *self._categories("satiation"))
-            names["hidden_candidates"] = (
-                *("true_affinity", "attachment", "highlight", "quality", "time_left"),
-            )
-        return names
+        blocks = _BLOCKS | _HIDDEN_BLOCKS if self.full else _BLOCKS
+        return {name: block.names(self.num_categories) for name, block in blocks.items()}
 
     @functools.cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:

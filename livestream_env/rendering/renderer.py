@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livestream_env.observation import HISTORY_FIELDS
+from livestream_env.observation import HistoryColumn
 from livestream_env.rendering.frame import Card, Frame, clock, duration, minutes, to_text
 from livestream_env.simulation import Simulation
 from livestream_env.simulator.encoding import WATCH_S
@@ -174,8 +174,8 @@ class Renderer:
 
 def _impression(row: NDArray[np.float32]) -> tuple[int, float]:
     """Category and seconds watched of a row of the history, which is kept as it is observed."""
-    category = int(row[len(HISTORY_FIELDS) :].argmax())
-    return category, math.expm1(row[HISTORY_FIELDS.index("watch_s")] / WATCH_S)
+    category = int(row[len(HistoryColumn) :].argmax())
+    return category, math.expm1(row[HistoryColumn.WATCH_S] / WATCH_S)
 
 
 def _moment(slot: Any) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""The observation of a viewer slot, computed; ``livestream_env.observation`` names its columns."""
+"""The observation of a viewer slot, computed; ``livestream_env.observation`` names its columns.
+
+Where a block has columns per category, they follow the named ones.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,16 @@ import math
 
 import numpy as np
 
+from livestream_env.observation import (
+    CandidateColumn,
+    ContextColumn,
+    HiddenCandidateColumn,
+    HiddenColumn,
+    HistoryColumn,
+)
+from livestream_env.reward import MAX_COUNTED
 from livestream_env.simulator.compiling import after, inlined, lanes, move
 from livestream_env.simulator.rng import mix, rough_normal
-from livestream_env.simulator.world_arrays import COVER
 from livestream_env.world import DAY_S
 
 # Scales: a value at the scale maps to 1, beyond it is clipped. Those in float32 are factors.
@@ -24,7 +34,15 @@ _ENGAGEMENT = np.float32(1.0 / 2.0)
 _CELLS = 2**21  # more than a room has half minutes
 _SATISFACTION = 2.0
 _SATIATION = 4.0
-_MOST_COUNTED = 3.0
+_QUALITY = 3.0
+
+# Numbers of named columns
+_CONTEXT, _HISTORY = len(ContextColumn), len(HistoryColumn)
+_CANDIDATE = len(CandidateColumn)
+_HIDDEN, _HIDDEN_CANDIDATE = len(HiddenColumn), len(HiddenCandidateColumn)
+# The context's columns that are logarithms lie together.
+_FIRST_LOG = int(ContextColumn.VISIT_ELAPSED)
+_NUM_LOGS = int(ContextColumn.CLICK_RATE) - _FIRST_LOG
 
 _AFFINITY_KEY = np.uint64(0xA0761D6478BD642F)  # arbitrary: separates the two kinds of error
 _ENGAGEMENT_KEY = np.uint64(0xE7037ED1A0B428DB)
@@ -94,43 +112,49 @@ def log_impression(s, response, cover, category):
     for j in range(width):
         head[j] = 0.0
     if response.click:
-        head[0] = 1.0
-        head[1] = _log_scaled(np.float32(response.watch_s), WATCH_S)
-        head[2] = min(response.likes / _MOST_COUNTED, 1.0)
-        head[3] = min(response.comments / _MOST_COUNTED, 1.0)
-        head[4] = _log_scaled(np.float32(response.gift_value), _GIFT)
-        head[5] = 1.0 if response.follow else 0.0
-    head[6] = cover
-    head[7 + category] = 1.0
+        head[HistoryColumn.CLICKED] = 1.0
+        head[HistoryColumn.WATCH_S] = _log_scaled(np.float32(response.watch_s), WATCH_S)
+        head[HistoryColumn.LIKES] = min(response.likes / MAX_COUNTED, 1.0)
+        head[HistoryColumn.COMMENTS] = min(response.comments / MAX_COUNTED, 1.0)
+        head[HistoryColumn.GIFT_VALUE] = _log_scaled(np.float32(response.gift_value), _GIFT)
+        head[HistoryColumn.FOLLOWED] = 1.0 if response.follow else 0.0
+    head[HistoryColumn.COVER_APPEAL] = cover
+    head[_HISTORY + category] = 1.0
 
 
 @inlined
 def _encode_context(s, p, out):
     turn = s.time_s / DAY_S - math.floor(s.time_s / DAY_S) - 0.5
-    out[0] = turn * _polynomial(_SIN, turn * turn)
-    out[1] = _polynomial(_COS, turn * turn)
-    out[2] = 1.0 if p.one_visit else max(0.0, (s.end_s - s.time_s) / p.horizon_s)
-    out[8] = (s.clicks + 1.0) / (s.impression + 4.0)  # a prior of one click in four
+    out[ContextColumn.HOUR_SIN] = turn * _polynomial(_SIN, turn * turn)
+    out[ContextColumn.HOUR_COS] = _polynomial(_COS, turn * turn)
+    left = 1.0 if p.one_visit else max(0.0, (s.end_s - s.time_s) / p.horizon_s)
+    out[ContextColumn.TIME_LEFT] = left
+    clicks = s.clicks + 1.0  # a prior of one click in four
+    out[ContextColumn.CLICK_RATE] = clicks / (s.impression + 4.0)
+    # All logarithms at once: those of the categories, then
     num_categories = s.category_watch_s.shape[0]
-    logs = lanes(np.float32, s.category_watch_s, 5)  # all logarithms at once
+    logs = lanes(np.float32, s.category_watch_s, _NUM_LOGS)
+    at = num_categories - _FIRST_LOG  # the columns from _FIRST_LOG on
     for k in range(num_categories):
         logs[k] = s.category_watch_s[k]
-    logs[num_categories] = s.time_s - s.visit_start_s
-    logs[num_categories + 1] = s.visit_impression
-    logs[num_categories + 2] = s.visit
-    logs[num_categories + 3] = s.impression
-    logs[num_categories + 4] = s.watch_s
-    for i in range(num_categories + 5, logs.shape[0]):
+    logs[at + ContextColumn.VISIT_ELAPSED] = s.time_s - s.visit_start_s
+    logs[at + ContextColumn.VISIT_IMPRESSIONS] = s.visit_impression
+    logs[at + ContextColumn.VISITS] = s.visit
+    logs[at + ContextColumn.IMPRESSIONS] = s.impression
+    logs[at + ContextColumn.WATCHED] = s.watch_s
+    for i in range(num_categories + _NUM_LOGS, logs.shape[0]):
         logs[i] = _ZERO
     for i in range(logs.shape[0]):
         logs[i] = log1p_32(logs[i])
-    out[3] = min(logs[num_categories] * _ELAPSED_S, _ONE)
-    out[4] = min(logs[num_categories + 1] * _COUNT, _ONE)
-    out[5] = min(logs[num_categories + 2] * _VISITS, _ONE)
-    out[6] = min(logs[num_categories + 3] * _COUNT, _ONE)
-    out[7] = min(logs[num_categories + 4] * _DAY_S, _ONE)
+    elapsed = min(logs[at + ContextColumn.VISIT_ELAPSED] * _ELAPSED_S, _ONE)
+    out[ContextColumn.VISIT_ELAPSED] = elapsed
+    shown = min(logs[at + ContextColumn.VISIT_IMPRESSIONS] * _COUNT, _ONE)
+    out[ContextColumn.VISIT_IMPRESSIONS] = shown
+    out[ContextColumn.VISITS] = min(logs[at + ContextColumn.VISITS] * _VISITS, _ONE)
+    out[ContextColumn.IMPRESSIONS] = min(logs[at + ContextColumn.IMPRESSIONS] * _COUNT, _ONE)
+    out[ContextColumn.WATCHED] = min(logs[at + ContextColumn.WATCHED] * _DAY_S, _ONE)
     for k in range(num_categories):
-        out[9 + k] = min(logs[k] * WATCH_S, _ONE)
+        out[_CONTEXT + k] = min(logs[k] * WATCH_S, _ONE)
 
 
 @inlined
@@ -164,16 +188,16 @@ def _encode_candidates(s, w, p, category_watch, out):
         engagement[i] = _clip((engagement[i] + error) * _ENGAGEMENT)
         age[i] = _log_scaled(age[i], _ROOM_S)
         past[i] = _log_scaled(past[i], _DAY_S)
-    width = 9 + s.category_watch_s.shape[0]
+    width = _CANDIDATE + s.category_watch_s.shape[0]
     for i in range(s.room.shape[0] * width):
         out[i] = 0.0
     for i in range(s.room.shape[0]):
         if s.room[i] >= 0:
             row = after(out, i * width)
-            row[1] = affinity[i]
-            row[2] = past[i]
-            row[6] = age[i]
-            row[7] = engagement[i]
+            row[CandidateColumn.AFFINITY] = affinity[i]
+            row[CandidateColumn.PAST_WATCH] = past[i]
+            row[CandidateColumn.ROOM_AGE] = age[i]
+            row[CandidateColumn.ENGAGEMENT] = engagement[i]
             _copy_known_features(s, w, i, category_watch, row)
 
 
@@ -181,36 +205,38 @@ def _encode_candidates(s, w, p, category_watch, out):
 def _copy_known_features(s, w, i, category_watch, row):
     """What is stored about candidate ``i`` as it is observed."""
     j = w.streamers[s.streamer[i]]
-    row[0] = 1.0
+    row[CandidateColumn.VALID] = 1.0
     known = s.known[i]
     if known >= 0:
-        row[3] = s.attached_followed[known]
-    row[4] = j.cover
-    row[5] = j.popularity
-    row[8] = category_watch[j.category]
-    row[9 + j.category] = 1.0
+        row[CandidateColumn.FOLLOWED] = s.attached_followed[known]
+    row[CandidateColumn.COVER_APPEAL] = j.cover
+    row[CandidateColumn.VIEWERS] = j.popularity
+    row[CandidateColumn.CATEGORY_WATCH] = category_watch[j.category]
+    row[_CANDIDATE + j.category] = 1.0
 
 
 @inlined
 def _encode_hidden(s, w, p, out):
     for i in range(out.shape[0]):
         out[i] = 0.0
-    out[0] = _clip(np.float32(s.satisfaction / _SATISFACTION))
-    out[1] = _clip(np.float32(s.fatigue))
+    out[HiddenColumn.SATISFACTION] = _clip(np.float32(s.satisfaction / _SATISFACTION))
+    out[HiddenColumn.FATIGUE] = _clip(np.float32(s.fatigue))
     num_categories = s.satiation.shape[0]
     for k in range(num_categories):
-        out[2 + k] = _clip(np.float32(s.satiation[k] / _SATIATION))
-    rows = after(out, 2 + num_categories)
+        out[_HIDDEN + k] = _clip(np.float32(s.satiation[k] / _SATIATION))
+    rows = after(out, _HIDDEN + num_categories)
     for i in range(s.room.shape[0]):
         room, known = s.room[i], s.known[i]
         if room < 0:
             continue
-        row = after(rows, i * 5)
-        row[0] = _clip(s.affinity[i] * _AFFINITY)
-        row[1] = s.attachment[known] if known >= 0 else 0.0
-        row[2] = s.highlight[i]
-        row[3] = _clip(np.float32(w.streamers[s.streamer[i]].quality / COVER))
-        row[4] = _log_scaled(np.float32(w.rooms[room].end_s - s.time_s), _ROOM_S)
+        row = after(rows, i * _HIDDEN_CANDIDATE)
+        quality = np.float32(w.streamers[s.streamer[i]].quality / _QUALITY)
+        left_s = np.float32(w.rooms[room].end_s - s.time_s)
+        row[HiddenCandidateColumn.TRUE_AFFINITY] = _clip(s.affinity[i] * _AFFINITY)
+        row[HiddenCandidateColumn.ATTACHMENT] = s.attachment[known] if known >= 0 else 0.0
+        row[HiddenCandidateColumn.HIGHLIGHT] = s.highlight[i]
+        row[HiddenCandidateColumn.QUALITY] = _clip(quality)
+        row[HiddenCandidateColumn.TIME_LEFT] = _log_scaled(left_s, _ROOM_S)
 
 
 @inlined
@@ -221,11 +247,11 @@ def encode(s, w, p, out):
     at = viewer.shape[0]
     move(out, 0, viewer, at)
     _encode_context(s, p, after(out, at))
-    at += 9 + num_categories
+    at += _CONTEXT + num_categories
     category_watch = after(out, at - num_categories)  # the context's last columns
     move(out, at, s.history, s.history.size)
     at += s.history.size
     _encode_candidates(s, w, p, category_watch, after(out, at))
     if p.observe_full:
-        at += s.room.shape[0] * (9 + num_categories)
+        at += s.room.shape[0] * (_CANDIDATE + num_categories)
         _encode_hidden(s, w, p, after(out, at))

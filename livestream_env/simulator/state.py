@@ -16,7 +16,7 @@ from numba import config as numba_config
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig
-from livestream_env.observation import HISTORY_FIELDS
+from livestream_env.observation import HistoryColumn
 from livestream_env.reward import REWARD_COMPONENTS
 from livestream_env.world import DAY_S, World
 
@@ -72,7 +72,7 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
             ("watch_s", "f8"),  # in the episode
             ("clicks", "i8"),
             # Rows as observed, latest first; zeros where there is no such impression
-            ("history", "f4", (history_length, len(HISTORY_FIELDS) + num_categories)),
+            ("history", "f4", (history_length, len(HistoryColumn) + num_categories)),
             # The candidates on the screen; -1 where the slot is empty
             ("room", "i4", (num_candidates,)),
             ("streamer", "i4", (num_candidates,)),
@@ -129,7 +129,7 @@ def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
 def compiled_sources() -> list[Path]:
     """The files of all the functions and constants that the kernel is compiled from."""
     package = Path(__file__).parents[1]
-    patterns = ("reward.py", "simulator/*.py", "world/*.py")
+    patterns = ("observation.py", "reward.py", "simulator/*.py", "world/*.py")
     return [path for pattern in patterns for path in sorted(package.glob(pattern))]
 
 

@@ -16,8 +16,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from livestream_env.observation import ViewerColumn
 from livestream_env.simulator.state import kernel_array
-from livestream_env.world import AGE_RANGES, DEVICE_PRICES, ROOM_DTYPE, World
+from livestream_env.world import AGE_RANGES, DEVICE_PRICES, GENDERS, ROOM_DTYPE, World
 
 # Scales: a value at the scale maps to 1, beyond it is clipped.
 _LOG_FOLLOW = math.log1p(5_000)
@@ -25,7 +26,7 @@ _LOG_FANS = math.log1p(100_000)
 _LOG_ACTIVITY = 3.0
 _TASTE = 4.0
 _LOG_POPULARITY = 5.0
-COVER = 3.0
+_COVER = 3.0
 
 _LINE = 64  # bytes, of a cache
 _LARGE_PAGE = 2 << 20  # bytes
@@ -101,18 +102,18 @@ def _viewers(world: World) -> NDArray[Any]:
     """The world's viewers, with their block of the observation."""
     viewers = world.viewers
     embedding = _padded(viewers["embedding"])
+    columns = {
+        ViewerColumn.AGE: 2.0 * viewers["age"] / (len(AGE_RANGES) - 1) - 1.0,
+        ViewerColumn.IS_FEMALE: viewers["gender"] == GENDERS.index("F"),
+        ViewerColumn.IS_MALE: viewers["gender"] == GENDERS.index("M"),
+        ViewerColumn.DEVICE_PRICE: 2.0 * viewers["device_price"] / (len(DEVICE_PRICES) - 1) - 1.0,
+        ViewerColumn.IS_STREAMER: viewers["is_streamer"],
+        ViewerColumn.FOLLOW_COUNT: np.log1p(viewers["follow_count"]) / _LOG_FOLLOW,
+        ViewerColumn.FAN_COUNT: np.log1p(viewers["fan_count"]) / _LOG_FANS,
+        ViewerColumn.ACTIVITY: np.log(viewers["activity"]) / _LOG_ACTIVITY,
+    }
     features = np.column_stack(
-        [
-            2.0 * viewers["age"] / (len(AGE_RANGES) - 1) - 1.0,
-            viewers["gender"] == 0,
-            viewers["gender"] == 1,
-            2.0 * viewers["device_price"] / (len(DEVICE_PRICES) - 1) - 1.0,
-            viewers["is_streamer"],
-            np.log1p(viewers["follow_count"]) / _LOG_FOLLOW,
-            np.log1p(viewers["fan_count"]) / _LOG_FANS,
-            np.log(viewers["activity"]) / _LOG_ACTIVITY,
-            viewers["taste"] / _TASTE,
-        ]
+        [*(columns[column] for column in ViewerColumn), viewers["taste"] / _TASTE]
     ).clip(-1.0, 1.0)
     dtype = _viewer_dtype(viewers.dtype, embedding.shape[1], features.shape[1])
     return _packed(dtype, viewers, embedding=embedding, features=features)
@@ -127,7 +128,7 @@ def _streamers(world: World) -> NDArray[Any]:
         _streamer_dtype(streamers.dtype, embedding.shape[1]),
         streamers,
         embedding=embedding,
-        cover=(streamers["sensationalism"] / COVER).clip(-1.0, 1.0),
+        cover=(streamers["sensationalism"] / _COVER).clip(-1.0, 1.0),
         popularity=popularity.clip(-1.0, 1.0),
     )
 
