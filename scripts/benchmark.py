@@ -25,7 +25,7 @@ from agents.experiments.suites import Suite, selected, suites
 from agents.experiments.workers import default_workers
 from agents.experiments.workers import play_all as play_in_processes
 from agents.reports.page import write_benchmark
-from agents.reports.results import ScoresFile
+from agents.reports.results import run_scores, write_csv
 from scripts.command_line import described_parser, positive_int
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -112,7 +112,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     failed: dict[Job, str] = {}
-    scores = ScoresFile(folder, whole)
     if not args.report_only:
         jobs = [job for suite in plan for job in suite.jobs(folder)]
         jobs = [job for job in jobs if args.max_seeds is None or job.run.seed < args.max_seeds]
@@ -120,8 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         compile_simulator(plan)
 
         def on_finish(job: Job) -> None:
-            scores.add(next(suite for suite in plan if job.folder == folder / suite.name), job.run)
-            scores.write(folder / REFERENCE_SCORES.name)
+            write_csv(run_scores(folder, whole), folder / REFERENCE_SCORES.name)
 
         try:
             play_all = player(args.ray)
@@ -135,10 +133,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{len(jobs) - left - len(failed)} runs finished, {len(failed)} failed, {left} left, "
               f"after {(time.perf_counter() - start) / 60:.0f} min")  # fmt: skip
     command = "python -m scripts.benchmark" + (" --quick" if args.quick else "")
-    scores.write(folder / REFERENCE_SCORES.name)
+    scores = run_scores(folder, whole)
+    write_csv(scores, folder / REFERENCE_SCORES.name)
     write_benchmark(folder, whole, command, DOCS if args.docs else None)
     if args.docs:
-        scores.write(REFERENCE_SCORES)
+        write_csv(scores, REFERENCE_SCORES)
     print(f"written to {folder}")
     for job, reason in failed.items():
         print(f"\n{job}, failed:\n{reason}", file=sys.stderr)

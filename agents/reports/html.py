@@ -1,7 +1,7 @@
 """A report as one HTML file that needs nothing else: no library, no network, no other file.
 
 A page is a title and sections; a section is a title and HTML, put together from the functions
-here: :func:`markdown` for words and tables, :func:`figure` for plots, :func:`replay` for
+here: :func:`markdown` for words and tables, :func:`figure` for plots, :func:`side_by_side` for
 viewer-days recorded by :mod:`agents.reports.viewer_day`.
 """
 
@@ -21,7 +21,7 @@ from agents.reports.markdown import to_html as markdown
 from agents.reports.plots import to_svg
 from livestream_env.files import write_text
 
-__all__ = ["Section", "figure", "markdown", "replay", "write_html"]
+__all__ = ["Section", "figure", "markdown", "side_by_side", "write_html"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -56,7 +56,7 @@ def figure(drawing: Figure, name: str, caption: str) -> str:
     return f'<figure id="{name}">\n{svg}\n<figcaption>{label}</figcaption>\n</figure>'
 
 
-def replay(recordings: Mapping[str, Mapping[str, Any]]) -> str:
+def side_by_side(recordings: Mapping[str, Mapping[str, Any]]) -> str:
     """Viewer-days side by side, to be stepped through impression by impression.
 
     Args:
@@ -105,6 +105,6 @@ def write_html(path: Path, title: str, sections: Sequence[Section], subtitle: st
         contents=" ".join(contents),
         body="\n".join(body),
         style=(TEMPLATES / "style.css").read_text(encoding="utf-8").strip(),
-        script=(TEMPLATES / "replay.js").read_text(encoding="utf-8").strip(),
+        script=(TEMPLATES / "viewer_day.js").read_text(encoding="utf-8").strip(),
     )
     write_text(path, page)

@@ -16,7 +16,6 @@ from agents.experiments.runs import Run, Settings
 from agents.experiments.suites import Suite
 from agents.reports.html import Section, figure, markdown, write_html
 from agents.reports.plots import draw_curves, draw_profiles, draw_scores, save_png
-from agents.reports.replay import viewer_day_twice
 from agents.reports.reporting import package_versions, run_record
 from agents.reports.results import (
     HIGH,
@@ -27,11 +26,13 @@ from agents.reports.results import (
     load_results,
     per_agent,
     scores_table,
+    write_csv,
 )
 from agents.reports.statistics import performance_profile
 from agents.reports.summary import environment, summary, summary_sections
 from agents.reports.tables import FAR, IDS, tables
-from livestream_env.files import atomic_path, write_text
+from agents.reports.viewer_day import viewer_day_twice
+from livestream_env.files import write_text
 
 CAPTIONS = {
     "scores": "Final scores: interquartile mean over training seeds, 95 % interval.",
@@ -81,12 +82,8 @@ def write_comparison(
     """
     home, settings = folder / suite.name, suite.settings
     group = Group(load_results(home, suite.runs))
-    for name, table in (
-        ("scores.csv", scores_table(group.results)),
-        ("curves.csv", curves_table(group.results)),
-    ):
-        with atomic_path(home / name) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.9g")
+    write_csv(scores_table(group.results), home / "scores.csv")
+    write_csv(curves_table(group.results), home / "curves.csv")
     made = summary_sections(group, settings, failed)
     text = summary(settings, made)
     write_text(home / "summary.md", text)
@@ -179,8 +176,8 @@ def write_benchmark(
         {TITLES[name]: table for name, table in made.items()},
         [plot._replace(table=TITLES[plot.table]) for plot in drawn],
     )
-    if (replay := _replay(folder, suites)) is not None:
-        sections.append(replay)
+    if (day := _viewer_day(folder, suites)) is not None:
+        sections.append(day)
     write_html(folder / "report.html", "Benchmark", sections, origin.replace("`", ""))
 
 
@@ -243,7 +240,7 @@ def comparison_plots(group: Group, settings: Settings, *tables: str) -> list[Plo
     ]
 
 
-def _replay(folder: Path, suites: Sequence[Suite]) -> Section | None:
+def _viewer_day(folder: Path, suites: Sequence[Suite]) -> Section | None:
     """One viewer-day under our DQN and under the greedy oracle, if the DQN is finished."""
     for suite in suites:
         if suite.name == "v0-agents":

@@ -18,26 +18,10 @@ from agents.reports.statistics import Comparison, area_under_curve
 from livestream_env.files import atomic_path
 
 LOW, HIGH = "random", "greedy-oracle"  # what normalised scores call 0 and 1
-COLUMNS = (
-    "suite",
-    "env_id",
-    "env_kwargs",
-    "agent",
-    "seed",
-    "timesteps",
-    "episodes",
-    "reward",
-    "normalised",
-    "area_under_curve",
-    "watch_min",
-    "likes",
-    "train_cpu_s",
-    "steps_per_cpu_s",
-)
 
 
 def score_row(suite: Suite, run: Run, result: Result) -> dict[str, Any]:
-    """One run's line of the table of scores, without its normalised score.
+    """One run's line of the table of scores; its normalised score is not known yet.
 
     Returns:
         Means over the episodes; ``area_under_curve`` in units of reward; what an agent that does
@@ -55,6 +39,7 @@ def score_row(suite: Suite, run: Run, result: Result) -> dict[str, Any]:
         "timesteps": settings.timesteps if learns else 0,
         "episodes": len(episodes),
         "reward": episodes["reward"].mean(),
+        "normalised": np.nan,
         "area_under_curve": float(
             area_under_curve(result.curve["timesteps"], result.curve["reward"])
         )
@@ -67,43 +52,29 @@ def score_row(suite: Suite, run: Run, result: Result) -> dict[str, Any]:
     }
 
 
-class ScoresFile:
-    """The table of all scores, which grows run by run.
+def run_scores(folder: Path, suites: Sequence[Suite]) -> pd.DataFrame:
+    """One row per finished run, in the order of the plan: :func:`score_row`, and ``normalised``.
 
     Args:
         folder: Of the benchmark.
-        suites: The plan; what is finished of it is read.
+        suites: The plan.
     """
+    rows = [
+        (suite, score_row(suite, run, result))
+        for suite in suites
+        for run, result in load_results(folder / suite.name, suite.runs).items()
+    ]
+    reward = {(row["suite"], row["agent"]): row["reward"] for _, row in rows}
+    for suite, row in rows:
+        low, high = (reward.get((suite.ladder, end), np.nan) for end in (LOW, HIGH))
+        row["normalised"] = (row["reward"] - low) / (high - low)
+    return pd.DataFrame([row for _, row in rows])
 
-    def __init__(self, folder: Path, suites: Sequence[Suite]) -> None:
-        self.folder = folder
-        self.suites = suites
-        self.rows: dict[tuple[str, Run], dict[str, Any]] = {}
-        for suite in suites:
-            for run in suite.runs:
-                self.add(suite, run)
 
-    def add(self, suite: Suite, run: Run) -> None:
-        """Read the run's result, if it is finished."""
-        path = run.result_path(self.folder / suite.name)
-        if path.exists():
-            self.rows[suite.name, run] = score_row(suite, run, Result.load(path))
-
-    def table(self) -> pd.DataFrame:
-        """Columns :data:`COLUMNS`, in the order of the plan."""
-        reward = {(name, run.agent): row["reward"] for (name, run), row in self.rows.items()}
-        rows = []
-        for suite in self.suites:
-            for run in suite.runs:
-                if (row := self.rows.get((suite.name, run))) is not None:
-                    low, high = (reward.get((suite.ladder, end), np.nan) for end in (LOW, HIGH))
-                    rows.append(row | {"normalised": (row["reward"] - low) / (high - low)})
-        return pd.DataFrame(rows, columns=list(COLUMNS))
-
-    def write(self, path: Path) -> None:
-        """Write the table as CSV."""
-        with atomic_path(path) as temporary:
-            self.table().to_csv(temporary, index=False, float_format="%.9g")
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table whole or not at all."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.9g")
 
 
 class Group:

@@ -1,4 +1,4 @@
-"""Replaying logged impressions through the simulator's own dynamics.
+"""Retracing logged impressions through the simulator's own dynamics.
 
 What a viewer feels is hidden, but most of it follows from what she was shown and did: satiation,
 fatigue, satisfaction and grown attachment are recomputed from the log, impression by impression,
@@ -31,7 +31,7 @@ def visits(impressions: NDArray[Any], browse_s: float) -> NDArray[np.bool_]:
     return first
 
 
-class Replay(NamedTuple):
+class HiddenStates(NamedTuple):
     """The simulator's quantities at each impression, before it: arrays (n,)."""
 
     attachment: NDArray[np.float32]
@@ -54,14 +54,14 @@ class _AverageViewer(NamedTuple):
     viewers: Any
 
 
-def replay(
+def hidden_states(
     impressions: NDArray[Any],
     pair: NDArray[np.integer[Any]],
     initial_attachment: NDArray[np.floating[Any]],
     sensationalism: NDArray[np.floating[Any]],
     num_categories: int,
     config: SimulatorConfig,
-) -> Replay:
+) -> HiddenStates:
     """Recompute the hidden state at each of ``impressions``.
 
     Args:
@@ -84,8 +84,8 @@ def replay(
     )
     average = np.ones(1, viewer_dtype(num_categories, 1))
     count = len(impressions)
-    out = Replay(*(np.empty(count, np.float32) for _ in range(4)))
-    _replay(
+    out = HiddenStates(*(np.empty(count, np.float32) for _ in range(4)))
+    _retrace(
         kernel_array(impressions),
         visits(impressions, config.browse_s),
         pair,
@@ -100,7 +100,7 @@ def replay(
 
 
 @njit(nogil=True)
-def _replay(  # type: ignore[no-untyped-def]
+def _retrace(  # type: ignore[no-untyped-def]
     impressions,
     first,
     pair,

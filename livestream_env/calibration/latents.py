@@ -24,7 +24,7 @@ from scipy.sparse.linalg import svds
 from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
-from livestream_env.calibration.hidden_states import Replay, replay
+from livestream_env.calibration.hidden_states import HiddenStates, hidden_states
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.simulator.candidates import AFFINITY_SCALE, QUALITY_WEIGHT
 from livestream_env.simulator.response import Appeal, click_probability, watch_log_mean
@@ -60,7 +60,7 @@ class Latents:
         pairs: (P, 2) viewer and streamer of every pair that met.
         pair_appeal: (P,) shrunken residual appeal of the pair, in units of affinity.
         attachment: (P,) drawn from its posterior: 0, or the initial attachment.
-        replay: the hidden state at each impression.
+        hidden: the hidden state at each impression.
     """
 
     click_bias: float
@@ -72,7 +72,7 @@ class Latents:
     pairs: NDArray[np.int64]
     pair_appeal: NDArray[np.float64]
     attachment: NDArray[np.float64]
-    replay: Replay
+    hidden: HiddenStates
 
 
 @njit(nogil=True)
@@ -225,7 +225,7 @@ def estimate_latents(
         )
 
     for _ in range(rounds):
-        state = replay(impressions, pair, attachment, appeal[:, 1], num_categories, config)
+        state = hidden_states(impressions, pair, attachment, appeal[:, 1], num_categories, config)
         for _ in range(steps):
             click_g, click_h, watch_g, watch_h, squares, clicks = sweep()
             if passed_over:
@@ -251,7 +251,7 @@ def estimate_latents(
         sweep()
         attachment = _draw_attachments(by_pair, attachment, met, _BLUR * pair_std / scale, rng)
 
-    state = replay(impressions, pair, attachment, appeal[:, 1], num_categories, config)
+    state = hidden_states(impressions, pair, attachment, appeal[:, 1], num_categories, config)
     sweep()
     # What is left over of a pair's appeal, in units of affinity.
     precision = by_pair[:, 1] / scale**2 + pair_std**-2
@@ -265,7 +265,7 @@ def estimate_latents(
         pairs=np.stack([keys // num_streamers, keys % num_streamers], axis=1),
         pair_appeal=by_pair[:, 0] / scale / precision,
         attachment=attachment,
-        replay=state,
+        hidden=state,
     )
 
 

@@ -134,7 +134,7 @@ def _gift_propensity(
     Drawn, because most viewers never give: their posterior means would have far too little spread.
     """
     minutes = impressions["watch_s"].astype(np.float64) / 60.0
-    hazard = config.gift_base + config.gift_attachment * latents.replay.attachment
+    hazard = config.gift_base + config.gift_attachment * latents.hidden.attachment
     hazard = hazard * minutes ** (1.0 + config.gift_duration_exponent)
     exposure = np.bincount(impressions["viewer"], hazard, num_viewers)
     gifts = np.bincount(impressions["viewer"], impressions["gift_value"] > 0, num_viewers)

@@ -7,7 +7,7 @@ import pytest
 
 from livestream_env import LiveStreamRecVectorEnv, SimulatorConfig, World, WorldConfig
 from livestream_env.calibration import IMPRESSION_DTYPE
-from livestream_env.calibration.hidden_states import replay, visits
+from livestream_env.calibration.hidden_states import hidden_states, visits
 from livestream_env.simulated_logs.policy import LoggingPolicy
 from livestream_env.simulated_logs.simulation import simulate_logs
 
@@ -37,7 +37,7 @@ def replayed(world, x, config):
     )
     known = world.viewers["attached_streamer"][pairs[:, 0]] == pairs[:, 1, None]
     initial = (known * world.viewers["attached_strength"][pairs[:, 0]]).sum(axis=1)
-    return replay(
+    return hidden_states(
         x, pair.ravel(), initial, world.streamers["sensationalism"], world.num_categories, config
     )
 
@@ -84,7 +84,7 @@ def test_fatigue_is_that_of_the_visit():
     x["start_s"] = [0.0, 6.0, 12.0, 118.0, 9000.0]
     x["click"][2], x["watch_s"][2] = True, 100.0
     pair = np.zeros(5, np.int64)
-    found = replay(x, pair, np.zeros(1), np.zeros(1), 1, config)
+    found = hidden_states(x, pair, np.zeros(1), np.zeros(1), 1, config)
     gain, memory, relief = config.fatigue_gain, config.fatigue_memory, config.fatigue_relief
     twice = gain * (1 + memory)
     np.testing.assert_allclose(
@@ -96,7 +96,7 @@ def test_viewers_do_not_share_a_state():
     x = np.zeros(2, IMPRESSION_DTYPE)
     x["viewer"], x["click"], x["watch_s"] = [0, 1], True, 3000.0
     x["start_s"] = [5000.0, 0.0]
-    found = replay(x, np.arange(2), np.array([0.0, 0.5]), np.ones(1), 1, SimulatorConfig())
+    found = hidden_states(x, np.arange(2), np.array([0.0, 0.5]), np.ones(1), 1, SimulatorConfig())
     np.testing.assert_allclose(found.attachment, [0.0, 0.5])
     for name in ("satiation", "fatigue", "satisfaction"):
         assert (getattr(found, name) == 0).all()
@@ -106,5 +106,5 @@ def test_a_follow_attaches():
     x = np.zeros(2, IMPRESSION_DTYPE)
     x["click"], x["watch_s"], x["start_s"] = True, 1.0, [0.0, 10.0]
     x["follow"][0] = True
-    found = replay(x, np.zeros(2, np.int64), np.zeros(1), np.zeros(1), 1, SimulatorConfig())
+    found = hidden_states(x, np.zeros(2, np.int64), np.zeros(1), np.zeros(1), 1, SimulatorConfig())
     assert found.attachment[1] == pytest.approx(SimulatorConfig().follow_attachment, rel=1e-3)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from livestream_env import SimulatorConfig, World, WorldConfig
 from livestream_env.calibration import IMPRESSION_DTYPE, simulate_world_impressions
-from livestream_env.calibration.hidden_states import Replay
+from livestream_env.calibration.hidden_states import HiddenStates
 from livestream_env.calibration.latents import (
     Latents,
     _draw_attachments,
@@ -47,7 +47,7 @@ def table():
 
 def state():
     rng = np.random.default_rng(0)
-    return Replay(*rng.uniform(0, 1, (4, 6)).astype(np.float32))
+    return HiddenStates(*rng.uniform(0, 1, (4, 6)).astype(np.float32))
 
 
 POINT = {
@@ -181,8 +181,8 @@ def test_recovers_how_many_knew_each_other(recovered):
 def test_the_replay_belongs_to_the_estimates(recovered):
     _, x, latents, _ = recovered
     first = np.unique(x["viewer"], return_index=True)[1]
-    assert len(latents.replay.attachment) == len(x)
-    assert (latents.replay.satiation[first] == 0).all()
+    assert len(latents.hidden.attachment) == len(x)
+    assert (latents.hidden.satiation[first] == 0).all()
 
 
 def test_clicks_only(recovered):
@@ -237,7 +237,7 @@ def test_embeddings_are_scaled_as_in_a_synthetic_world():
     latents = Latents(
         0.0, 0.0, 1.0, taste=none, quality=none, sensationalism=none,
         pairs=np.stack([viewer, streamer], axis=1), pair_appeal=rng.normal(size=len(viewer)),
-        attachment=none, replay=Replay(none, none, none, none),
+        attachment=none, hidden=HiddenStates(none, none, none, none),
     )  # fmt: skip
     for dimension in (8, 128):  # more than there are streamers: columns of 0
         v, s = embeddings(latents, 300, 90, dimension)

@@ -9,7 +9,7 @@ from scipy import stats
 
 from livestream_env import SimulatorConfig, WorldConfig
 from livestream_env.calibration import IMPRESSION_DTYPE
-from livestream_env.calibration.hidden_states import Replay
+from livestream_env.calibration.hidden_states import HiddenStates
 from livestream_env.calibration.latents import Latents
 from livestream_env.calibration.people import (
     streamer_table,
@@ -47,7 +47,7 @@ def latents(viewers, streamers=5, categories=3, x=(), pairs=(), attachment=()):
         taste=rng.normal(0.0, 0.3, (viewers, categories)),
         quality=rng.normal(3.0, 0.1, streamers), sensationalism=rng.normal(0.0, 2.0, streamers),
         pairs=pairs, pair_appeal=np.zeros(len(pairs)), attachment=np.array(attachment, float),
-        replay=Replay(zeros, zeros, zeros, zeros),
+        hidden=HiddenStates(zeros, zeros, zeros, zeros),
     )  # fmt: skip
 
 

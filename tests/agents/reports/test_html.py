@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agents.reports.html import Section, figure, markdown, replay, write_html
+from agents.reports.html import Section, figure, markdown, side_by_side, write_html
 from agents.reports.plots import draw_curves, draw_profiles, draw_scores, to_svg
 from agents.reports.statistics import Estimate, performance_profile
 from agents.reports.viewer_day import record
@@ -55,7 +55,7 @@ def page(figures, tmp_path_factory):
     sections = [
         Section("Scores & " + EVIL, markdown(f"| agent |\n| ----- |\n| `{EVIL}` |\n\n{EVIL}")),
         Section("Plots", "".join(figure(f, name, EVIL) for name, f in figures.items())),
-        Section("Replay", replay(recordings)),
+        Section("Replay", side_by_side(recordings)),
     ]
     path = tmp_path_factory.mktemp("page") / "report.html"
     write_html(path, EVIL, sections, EVIL)

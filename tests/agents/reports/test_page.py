@@ -4,9 +4,9 @@ import pytest
 from agents.experiments.runs import CURVE_DTYPE, Result, Run, Settings
 from agents.policy import agent_spec
 from agents.reports.page import comparison_page, comparison_plots
-from agents.reports.replay import load_agent
 from agents.reports.results import Group, curve_areas
 from agents.reports.summary import summary, summary_sections
+from agents.reports.viewer_day import load_agent
 from agents.rules.oracles import GreedyOracle
 
 SETTINGS = Settings(eval_episodes=8, curve_episodes=4, env_kwargs={"horizon": "visit"})
