@@ -1,20 +1,35 @@
 """The reward: named components, weighted.
 
 ``reward = sum of weight * component``; the natural units are in ``info`` beside it.
+
+A new component is an edit of three places: its default weight, which also names it and gives it its
+place; what it is, in :func:`reward_components`; what it is in expectation, for oracles, in
+``_given_watch`` of ``simulator/expectation.py``. (Its meaning goes into the documentation of
+:class:`livestream_env.env.LiveStreamRecEnv`.)
 """
 
 from __future__ import annotations
 
 import math
 import numbers
+from collections import namedtuple
 from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-REWARD_COMPONENTS = ("watch", "like", "comment", "gift", "follow")
-DEFAULT_WEIGHTS = {"watch": 1.0, "like": 0.5, "comment": 0.5, "gift": 0.5, "follow": 0.5}
+DEFAULT_WEIGHTS = {
+    "watch": 1.0,
+    "like": 0.5,
+    "comment": 0.5,
+    "gift": 0.5,
+    "follow": 0.5,
+}
+REWARD_COMPONENTS = tuple(DEFAULT_WEIGHTS)
+RewardComponents = cast(Any, namedtuple("RewardComponents", REWARD_COMPONENTS))
+NO_REWARD = RewardComponents(*(0.0 for _ in REWARD_COMPONENTS))
 WATCH_FORMS = ("log", "minutes")
 MAX_COUNTED = 3  # likes, and comments, of one impression that count
 
@@ -41,18 +56,31 @@ def weight_vector(reward_weights: Mapping[str, float] | None) -> NDArray[np.floa
     return np.array([weights[name] for name in REWARD_COMPONENTS])
 
 
-@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
-def reward_components(watch_s, likes, comments, gift_value, followed, in_minutes):  # type: ignore[no-untyped-def]
-    """The five components of one impression: watch, like, comment, gift, follow.
+_compiled = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 
-    watch: ``log1p(watch_s / 10)``, or minutes watched. like, comment: their number, at most 3.
-    gift: ``log1p`` of the value in coins. follow: 0 or 1.
+
+@_compiled
+def watch_component(watch_s, in_minutes):  # type: ignore[no-untyped-def]
+    """``log1p(watch_s / 10)``, or minutes watched."""
+    return watch_s / 60.0 if in_minutes else math.log1p(watch_s / 10.0)
+
+
+@_compiled
+def gift_component(gift_value):  # type: ignore[no-untyped-def]
+    """``log1p`` of the value in coins."""
+    return math.log1p(gift_value)
+
+
+@_compiled
+def reward_components(response, in_minutes):  # type: ignore[no-untyped-def]
+    """The :class:`RewardComponents` of an impression that was clicked.
+
+    like, comment: their number, at most 3. follow: 0 or 1.
     """
-    watch = watch_s / 60.0 if in_minutes else math.log1p(watch_s / 10.0)
-    return (
-        watch,
-        float(min(likes, MAX_COUNTED)),
-        float(min(comments, MAX_COUNTED)),
-        math.log1p(gift_value),
-        1.0 if followed else 0.0,
+    return RewardComponents(
+        watch=watch_component(response.watch_s, in_minutes),
+        like=float(min(response.likes, MAX_COUNTED)),
+        comment=float(min(response.comments, MAX_COUNTED)),
+        gift=gift_component(response.gift_value),
+        follow=1.0 if response.follow else 0.0,
     )

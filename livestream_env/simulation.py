@@ -21,7 +21,9 @@ from livestream_env.reward import weight_vector
 from livestream_env.settings import check_integer
 from livestream_env.simulator import kernel
 from livestream_env.simulator.compiling import machine_code
+from livestream_env.simulator.expectation import expected_response
 from livestream_env.simulator.state import (
+    EXPECTATION_DTYPE,
     kernel_array,
     outcome_dtype,
     parameter_record,
@@ -254,15 +256,15 @@ class Simulation:
             Arrays (N, candidates), zeros for empty slots: ``click_probability``;
             ``expected_reward`` of the impression; ``sensationalism``.
         """
-        out = np.zeros((self.num_slots, self.layout.num_candidates, 7))
-        kernel.expected_response(
-            kernel_array(self.slots), self._world, self._parameters, _QUANTILES, out
+        out = np.zeros((self.num_slots, self.layout.num_candidates), EXPECTATION_DTYPE)
+        expected_response(
+            kernel_array(self.slots), self._world, self._parameters, _QUANTILES, kernel_array(out)
         )
-        given_click = out[..., 1:6] @ np.asarray(self._parameters["reward_weights"][0])
+        given_click = out["components"] @ np.asarray(self._parameters["reward_weights"][0])
         return {
-            "click_probability": out[..., 0],
-            "expected_reward": out[..., 0] * given_click,
-            "sensationalism": out[..., 6],
+            "click_probability": out["click_probability"],
+            "expected_reward": out["click_probability"] * given_click,
+            "sensationalism": out["sensationalism"],
         }
 
     # Copies and snapshots

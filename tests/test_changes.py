@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -13,13 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 import livestream_env
-from livestream_env import LiveStreamRecVectorEnv
+from livestream_env import LiveStreamRecEnv, LiveStreamRecVectorEnv
+from livestream_env import reward as reward_module
 
 ARGUMENTS = {
     "num_envs": 2,
     "observe": "full",
     "history_length": 3,
     "config": {"num_viewers": 20, "num_streamers": 30, "days": 2, "click_bias": 1.0},
+    "reward_weights": {"watch": 2.0},
 }
 STEPS = 6
 
@@ -33,16 +36,33 @@ class Insertion(NamedTuple):
 
 
 def trajectory() -> dict[str, np.ndarray]:
-    """Every block of a short run's observations (T, B, rows, columns), and the columns' names."""
+    """A short run of two viewers.
+
+    Blocks of the observations (T + 1, 2, rows, columns) by name, and ``names_`` of their columns;
+    per step (T, 2): ``reward``, ``of_`` each component, ``click``; and as expected before it (T, 2,
+    candidates): ``expected_reward``, ``click_probability``.
+    """
     env = LiveStreamRecVectorEnv(**ARGUMENTS)
     observations = [env.reset(seed=3)[0]]
-    observations += [env.step(np.full(2, step % 10))[0] for step in range(STEPS)]
-    values = {}
+    steps = defaultdict(list)
+    for step in range(STEPS):
+        for name, value in env.expected_response().items():
+            steps[name].append(value)
+        observation, reward, _, _, info = env.step(np.full(2, step % 10))
+        observations.append(observation)
+        steps["reward"].append(reward)
+        steps["click"].append(info["click"])
+        for name in reward_module.REWARD_COMPONENTS:
+            steps[f"of_{name}"].append(info["reward_components"][name])
+    values = {name: np.array(value) for name, value in steps.items()}
     for block, columns in env.layout.to_dict(np.stack(observations)).items():
         names = env.layout.names[block]
         values[block] = columns.reshape(STEPS + 1, 2, -1, len(names))
         values[f"names_{block}"] = np.array(names)
-    return values
+    one = LiveStreamRecEnv(**{k: v for k, v in ARGUMENTS.items() if k != "num_envs"})
+    one.reset(seed=3)
+    components = one.step(0)[-1]["reward_components"]
+    return values | {f"of_one_{name}": np.array(value) for name, value in components.items()}
 
 
 def trajectory_with(insertions: Iterable[Insertion], folder: Path) -> dict[str, np.ndarray]:
@@ -128,3 +148,24 @@ def test_a_column_of_the_observation_is_a_name_and_the_line_that_computes_it(tmp
         expected = np.where(old.any(axis=-1), np.float32(0.25), np.float32(0.0))
         np.testing.assert_array_equal(changed[block][..., 1], expected)
         assert np.count_nonzero(expected.any(axis=(1, 2))) >= STEPS
+
+
+def test_a_component_of_the_reward_is_a_weight_what_it_is_and_what_it_is_in_expectation(tmp_path):
+    click = [
+        Insertion("reward.py", "DEFAULT_WEIGHTS = {", '"click": 0.25,'),
+        Insertion("reward.py", "watch=watch_component(", "click=1.0,"),
+        Insertion("simulator/expectation.py", "watch=watch_component(", "click=1.0,"),
+    ]
+    changed = trajectory_with(click, tmp_path / "changed")
+    before = trajectory_with([], tmp_path / "before")
+    new = {name for name in changed if name not in before}
+    assert new == {"of_click", "of_one_click"}
+    np.testing.assert_array_equal(changed["of_click"], before["click"])
+    assert changed["of_one_click"] == (changed["of_one_watch"] > 0)
+    bonus = {"reward": before["click"], "expected_reward": before["click_probability"]}
+    for name, value in before.items():
+        if name in bonus:
+            np.testing.assert_allclose(changed[name], value + 0.25 * bonus[name], rtol=1e-12)
+        else:
+            np.testing.assert_array_equal(changed[name], value)
+    assert 2 <= before["click"].sum() < before["click"].size

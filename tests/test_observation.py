@@ -68,7 +68,9 @@ class TestLayout:
 
     def test_documentation_names_every_feature(self, make_env):
         page = make_env().__doc__
-        for names in LAYOUTS[0].names.values():
+        for block, names in LAYOUTS[0].names.items():
+            (row,) = [line for line in page.splitlines() if line.strip().startswith(f"| {block} |")]
+            assert f"{len(names) - LAYOUTS[0].num_categories} + K" in row
             for name in names:
                 stem = name.rstrip("0123456789") + ("k" if name[-1].isdigit() else "")
                 assert stem in page, name

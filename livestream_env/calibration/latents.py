@@ -118,16 +118,16 @@ def _sweep(  # type: ignore[no-untyped-def]
         v, k, j = row.viewer, row.category, row.streamer
         quality, sensationalism = appeal[j, 0], appeal[j, 1]
         a = Appeal(
-            (taste[v, k] + QUALITY_WEIGHT * quality) * AFFINITY_SCALE,
-            state.attachment[i],
-            p.highlight_share,
-            quality,
-            sensationalism,
-            state.satiation[i],
-            False,
-            math.inf,
+            affinity=(taste[v, k] + QUALITY_WEIGHT * quality) * AFFINITY_SCALE,
+            attachment=state.attachment[i],
+            highlight=p.highlight_share,
+            quality=quality,
+            sensationalism=sensationalism,
+            satiation=state.satiation[i],
+            followed=False,
+            limit_s=math.inf,
         )
-        mood = _Mood(state.satisfaction[i], state.fatigue[i])
+        mood = _Mood(satisfaction=state.satisfaction[i], fatigue=state.fatigue[i])
         probability = click_probability(a, mood, p)
         g = (1.0 if row.click else 0.0) - probability if passed_over else 0.0
         h = probability * (1.0 - probability) if passed_over else 0.0

@@ -12,6 +12,8 @@ from scipy.stats import beta, rankdata
 from livestream_env.calibration.latents import Latents, draw_places, embeddings
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.logs import range_midpoint
+from livestream_env.simulator.compiling import plain
+from livestream_env.simulator.response import gift_hazard
 from livestream_env.world import (
     AGE_RANGES,
     DAY_S,
@@ -133,9 +135,8 @@ def _gift_propensity(
 
     Drawn, because most viewers never give: their posterior means would have far too little spread.
     """
-    minutes = impressions["watch_s"].astype(np.float64) / 60.0
-    hazard = config.gift_base + config.gift_attachment * latents.hidden.attachment
-    hazard = hazard * minutes ** (1.0 + config.gift_duration_exponent)
+    watch_s = impressions["watch_s"].astype(np.float64)
+    hazard = plain(gift_hazard)(1.0, latents.hidden.attachment, config, watch_s)
     exposure = np.bincount(impressions["viewer"], hazard, num_viewers)
     gifts = np.bincount(impressions["viewer"], impressions["gift_value"] > 0, num_viewers)
     std = _ASSUMED.gift_propensity_log_std

@@ -2,6 +2,6 @@
 
 Set ``NUMBA_DISABLE_JIT=1`` to run the same source as plain Python, for debugging and coverage.
 
-Machine code is cached on disk (``cache=True``) for the entry points in ``kernel.py`` and
-``observation.encode`` only, and for ``rng.py``, which uses no other file: see ``state.py``.
+Machine code is cached on disk (``cache=True``) for the entry points only, in ``kernel.py`` and
+``expectation.py``: see ``state.py``.
 """

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
@@ -25,6 +25,11 @@ entry_point = njit(cache=True, no_cfunc_wrapper=True, **_COMMON)
 # Into their callers: a function that is called takes the arrays of the world by value, which costs
 # more than most of what these functions do. Wrappers for Python would double the time to compile.
 inlined = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_COMMON)
+
+
+def plain(function: Any) -> Callable[..., Any]:
+    """The Python function behind a compiled one; where it only calculates, it takes arrays."""
+    return cast(Callable[..., Any], getattr(function, "py_func", function))
 
 
 def machine_code(function: Any, *arguments: Any) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from livestream_env.simulator.compiling import inlined
 from livestream_env.world import DAY_S
 
 _HOUR_S = 3600.0
+_SATIATING_S = 30.0  # satiation grows with the logarithm of a watch in this unit
 _FORGETTING_S = 1800.0  # time constant of the logged watch time per category
 
 
@@ -127,7 +128,7 @@ def satiate(s, w, p, category, watch_s):
     s.category_watch_s[category] += np.float32(watch_s)
     if p.use_satiation:
         gain = p.satiation_gain * float(w.viewers[s.viewer].satiation_gain[category])
-        s.satiation[category] += np.float32(gain * math.log1p(watch_s / 30.0))
+        s.satiation[category] += np.float32(gain * math.log1p(watch_s / _SATIATING_S))
 
 
 @inlined

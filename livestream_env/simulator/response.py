@@ -39,6 +39,12 @@ class Response(NamedTuple):
     follow: bool
 
 
+NO_RESPONSE = Response(click=False, watch_s=0.0, likes=0, comments=0, gift_value=0.0, follow=False)
+_LARGEST_LOG_S = 20.0  # of a watch time: beyond every limit, and exp of more might overflow
+_LARGEST_LOG_PRICE = 50.0  # likewise
+_FOLLOW_SCALE_S = 30.0
+
+
 @inlined
 def appeal(s, w, p, slot):
     """The :class:`Appeal` of the candidate in ``slot`` (which must not be empty)."""
@@ -46,14 +52,14 @@ def appeal(s, w, p, slot):
     streamer = w.streamers[s.streamer[slot]]
     known = s.known[slot]
     return Appeal(
-        np.float64(s.affinity[slot]),
-        np.float64(s.attachment[known]) if known >= 0 else 0.0,
-        np.float64(s.highlight[slot]),
-        np.float64(streamer.quality),
-        np.float64(streamer.sensationalism),
-        np.float64(s.satiation[streamer.category]),
-        known >= 0 and s.attached_followed[known] != 0,
-        min(room.end_s - s.time_s - p.browse_s, p.watch_cap_s),
+        affinity=np.float64(s.affinity[slot]),
+        attachment=np.float64(s.attachment[known]) if known >= 0 else 0.0,
+        highlight=np.float64(s.highlight[slot]),
+        quality=np.float64(streamer.quality),
+        sensationalism=np.float64(streamer.sensationalism),
+        satiation=np.float64(s.satiation[streamer.category]),
+        followed=known >= 0 and s.attached_followed[known] != 0,
+        limit_s=min(room.end_s - s.time_s - p.browse_s, p.watch_cap_s),
     )
 
 
@@ -89,6 +95,12 @@ def watch_log_mean(a, s, p):
 
 
 @inlined
+def watch_time(log_mean, noise, a, p):
+    """Seconds watched, at most ``a.limit_s``; ``noise`` is standard normal."""
+    return min(math.exp(min(log_mean + p.watch_noise_std * noise, _LARGEST_LOG_S)), a.limit_s)
+
+
+@inlined
 def like_mean(a, p, watch_s):
     """Expected likes in a watch."""
     return p.like_per_min * (1.0 + p.like_highlight * a.highlight) * watch_s / 60.0
@@ -102,11 +114,30 @@ def comment_mean(a, p, watch_s):
 
 
 @inlined
-def gift_probability(a, p, gift_propensity, watch_s):
-    """P(a gift in the watch): the hazard grows with the minutes watched."""
+def gift_hazard(rate, attachment, p, watch_s):
+    """Hazard of a gift in the watch, which grows with the minutes watched.
+
+    ``rate`` is the viewer's: hazard of the first minute, at ``gift_base + gift_attachment *
+    attachment`` of 1. Nothing but arithmetic: as plain Python it takes arrays (n,), too.
+    """
     minutes = watch_s / 60.0
-    rate = p.gift_per_min * gift_propensity * (p.gift_base + p.gift_attachment * a.attachment)
-    return -math.expm1(-rate * minutes * minutes**p.gift_duration_exponent)
+    rate = rate * (p.gift_base + p.gift_attachment * attachment)
+    return rate * minutes * minutes**p.gift_duration_exponent
+
+
+@inlined
+def gift_probability(a, p, gift_propensity, watch_s):
+    """P(a gift in the watch)."""
+    rate = p.gift_per_min * gift_propensity
+    return -math.expm1(-gift_hazard(rate, a.attachment, p, watch_s))
+
+
+@inlined
+def gift_price(p, noise):
+    """Coins of a gift, a whole number up to the highest price; ``noise`` is standard normal."""
+    log_price = p.gift_price_log_mean + p.gift_price_log_std * noise
+    price = math.exp(min(log_price, _LARGEST_LOG_PRICE))
+    return min(float(math.ceil(price)), p.gift_price_max)
 
 
 @inlined
@@ -114,24 +145,28 @@ def follow_probability(a, p, watch_s):
     """P(a follow) after a click, for streamers not yet followed."""
     if a.followed:
         return 0.0
-    return min(1.0, p.follow_per_click * (1.0 + p.follow_watch * math.log1p(watch_s / 30.0)))
+    by_watch = 1.0 + p.follow_watch * math.log1p(watch_s / _FOLLOW_SCALE_S)
+    return min(1.0, p.follow_per_click * by_watch)
 
 
 @inlined
 def respond(a, s, w, p, key):
     """Draw the :class:`Response` to an impression."""
     if rng.uniform(key, rng.CLICK) >= click_probability(a, s, p):
-        return Response(False, 0.0, 0, 0, 0.0, False)
-    log_watch = watch_log_mean(a, s, p) + p.watch_noise_std * rng.normal(key, rng.WATCH)
-    # exp(20) is beyond every limit, and exp of more might overflow.
-    watch_s = min(math.exp(min(log_watch, 20.0)), a.limit_s)
+        return NO_RESPONSE
+    watch_s = watch_time(watch_log_mean(a, s, p), rng.normal(key, rng.WATCH), a, p)
     likes = rng.poisson(like_mean(a, p, watch_s), rng.uniform(key, rng.LIKE))
     comments = rng.poisson(comment_mean(a, p, watch_s), rng.uniform(key, rng.COMMENT))
     gift_value = 0.0
     propensity = float(w.viewers[s.viewer].gift_propensity)
     if rng.uniform(key, rng.GIFT) < gift_probability(a, p, propensity, watch_s):
-        noise = p.gift_price_log_std * rng.normal(key, rng.GIFT_PRICE)
-        price = math.exp(min(p.gift_price_log_mean + noise, 50.0))
-        gift_value = min(float(math.ceil(price)), p.gift_price_max)
+        gift_value = gift_price(p, rng.normal(key, rng.GIFT_PRICE))
     follow = rng.uniform(key, rng.FOLLOW) < follow_probability(a, p, watch_s)
-    return Response(True, watch_s, likes, comments, gift_value, follow)
+    return Response(
+        click=True,
+        watch_s=watch_s,
+        likes=likes,
+        comments=comments,
+        gift_value=gift_value,
+        follow=follow,
+    )

@@ -27,6 +27,8 @@ SPARE_DRAWS = 2  # draws of candidates beyond what is needed, per source
 HORIZONS = {"visit": 1, "day": 1, "week": 7}  # in days; a visit begins on one
 DAY_START_S = 4 * 3600.0  # a viewer-day runs from 04:00, the quietest hour, to 04:00
 
+REWARD_FIELDS = tuple(f"reward_{name}" for name in REWARD_COMPONENTS)  # of an outcome
+
 # Types of records that are equal should be the same object: then Numba knows an array's type at a
 # glance; otherwise it compares them field by field, in every call, for a few microseconds.
 
@@ -98,7 +100,7 @@ def slot_dtype(num_categories: int, num_candidates: int, history_length: int) ->
 
 @functools.cache
 def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
-    """What one reset or step brought: the fields of ``info``, then what is not in it as it is."""
+    """What one reset or step brought: the fields of ``info``, then what is not in it."""
     return np.dtype(
         [
             ("action_mask", "i1", (num_candidates,)),
@@ -118,12 +120,22 @@ def outcome_dtype(num_candidates: int) -> np.dtype[Any]:
             ("viewer", "i8"),
             ("room", "i8"),
             ("streamer", "i8"),
-            *((f"reward_{name}", "f8") for name in REWARD_COMPONENTS),
+            *((name, "f8") for name in REWARD_FIELDS),
             ("reward", "f8"),
             ("terminated", "?"),
         ],
         align=True,
     )
+
+
+# What a candidate would bring
+EXPECTATION_DTYPE = np.dtype(
+    [
+        ("click_probability", "f8"),
+        ("components", "f8", (len(REWARD_COMPONENTS),)),  # of the reward, given a click
+        ("sensationalism", "f8"),
+    ]
+)
 
 
 def compiled_sources() -> list[Path]:

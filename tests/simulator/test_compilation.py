@@ -19,6 +19,7 @@ from livestream_env.simulator import (
     availability,
     candidates,
     encoding,
+    expectation,
     kernel,
     person,
     response,
@@ -39,7 +40,18 @@ print(env.step(0)[-1]["watch_s"])
 
 
 def test_only_entry_points_and_self_contained_files_are_cached():
-    for module in (availability, candidates, encoding, kernel, response, rng, person, reward):
+    modules = (
+        availability,
+        candidates,
+        encoding,
+        expectation,
+        kernel,
+        person,
+        response,
+        reward,
+        rng,
+    )
+    for module in modules:
         for name, function in vars(module).items():
             if isinstance(function, CPUDispatcher) and function.__module__ == module.__name__:
                 cached = not isinstance(function._cache, NullCache)
@@ -55,16 +67,19 @@ def test_digest_follows_every_source(tmp_path, monkeypatch):
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(state, "__file__", str(copy / "simulator" / "state.py"))
     digests = [state._digest_of_sources()]
-    for name in (
+    changed = (
+        "observation.py",
+        "reward.py",
         "simulator/person.py",
         "simulator/rng.py",
         "world/room_index.py",
         "world/tables.py",
-    ):
+    )
+    for name in changed:
         with open(copy / name, "a") as file:
             file.write("\n# changed\n")
         digests.append(state._digest_of_sources())
-    assert len(set(digests)) == 5
+    assert len(set(digests)) == len(changed) + 1
     assert any(name.startswith("sources_") for name in state._PARAMETER_DTYPE.names)
 
 

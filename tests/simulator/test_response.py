@@ -10,6 +10,7 @@ from scipy import special, stats
 
 from livestream_env import SimulatorConfig
 from livestream_env.simulator import response as model_module
+from livestream_env.simulator.compiling import plain
 from tests.simulator.bench import Bench, an_appeal, callable_functions, keys
 
 model = callable_functions(model_module)
@@ -171,6 +172,14 @@ class TestEvents:
             rate = c.gift_per_min * 2.0 * (c.gift_base + 0.5 * c.gift_attachment)
             expected = 1 - math.exp(-rate * minutes ** (1 + c.gift_duration_exponent))
             assert model.gift_probability(appeal, bench.p, 2.0, watch_s) == pytest.approx(expected)
+
+    def test_gift_hazard_of_many_watches_as_plain_python(self, bench):
+        rate = bench.config.gift_per_min * 3.0
+        attachment, watch_s = np.array([0.0, 0.5, 1.0]), np.array([0.0, 90.0, 3000.0])
+        hazard = plain(model_module.gift_hazard)(rate, attachment, bench.config, watch_s)
+        for a, seconds, found in zip(attachment, watch_s, hazard, strict=True):
+            p = model.gift_probability(an_appeal(attachment=a), bench.p, 3.0, seconds)
+            assert p == pytest.approx(-math.expm1(-found), rel=1e-12)
 
     def test_gifts_and_their_prices(self, make_env):
         generous = {
