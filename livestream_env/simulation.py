@@ -24,6 +24,7 @@ from livestream_env.simulator.compiling import machine_code
 from livestream_env.simulator.expectation import expected_response
 from livestream_env.simulator.state import (
     EXPECTATION_DTYPE,
+    SWITCHES,
     kernel_array,
     outcome_dtype,
     parameter_record,
@@ -77,12 +78,7 @@ class Simulation:
             arguments.horizon,
             weight_vector(arguments.reward_weights),
             arguments.watch == "minutes",
-            {
-                "satiation": arguments.satiation,
-                "satisfaction": arguments.satisfaction,
-                "attachment": arguments.attachment,
-                "highlights": arguments.highlights,
-            },
+            {name: getattr(arguments, name) for name in SWITCHES},
             num_candidates,
             self.layout.full,
         )

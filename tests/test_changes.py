@@ -169,3 +169,58 @@ def test_a_component_of_the_reward_is_a_weight_what_it_is_and_what_it_is_in_expe
         else:
             np.testing.assert_array_equal(changed[name], value)
     assert 2 <= before["click"].sum() < before["click"].size
+
+
+RESTLESSNESS = [  # grows by an impression, drives viewers away, rests between visits
+    Insertion(
+        "config.py",
+        "exit_elapsed_s: float",
+        'restless_gain: float = number(0.125, 0, 1, "by an impression; assumed")',
+    ),
+    Insertion(
+        "config.py",
+        "exit_elapsed_s: float",
+        'exit_restless: float = number(400.0, 0, 1e3, "per unit of restlessness; assumed")',
+    ),
+    Insertion(
+        "arguments.py", "highlights: bool", 'restlessness: bool = flag(True, "whether it grows.")'
+    ),
+    Insertion("simulator/state.py", '"satiation",', '"restlessness",'),
+    Insertion("simulator/state.py", '("fatigue", "f8"),', '("restlessness", "f8"),'),
+    Insertion("simulator/person.py", "s.visit_impression = 0", "s.restlessness = 0.0"),
+    Insertion(
+        "simulator/person.py",
+        "s.fatigue = max(",
+        "s.restlessness += p.restless_gain * p.use_restlessness",
+    ),
+    Insertion(
+        "simulator/person.py", "+ p.exit_fatigue * s.fatigue", "+ p.exit_restless * s.restlessness"
+    ),
+    Insertion("observation.py", "FATIGUE = auto()", "RESTLESSNESS = auto()"),
+    Insertion(
+        "simulator/encoding.py",
+        "out[HiddenColumn.FATIGUE] =",
+        "out[HiddenColumn.RESTLESSNESS] = s.restlessness",
+    ),
+]
+
+
+def test_a_mechanism_with_state_that_is_observed_is_an_edit_of_six_files(tmp_path):
+    assert len({insertion.path for insertion in RESTLESSNESS}) == 6
+
+    def visits(values: dict[str, np.ndarray]) -> np.ndarray:
+        """Scaled index of the visit (T + 1, 2)."""
+        return values["context"][:, :, 0, list(values["names_context"]).index("visits")]
+
+    changed = trajectory_with(RESTLESSNESS, tmp_path / "changed")
+    assert "restlessness" in changed["names_hidden"]
+    assert (np.diff(visits(changed), axis=0) != 0).all()  # a visit of one impression each
+    before = trajectory_with([], tmp_path / "before")
+    assert not (np.diff(visits(before), axis=0) != 0).all()
+
+    calm = [row._replace(line=row.line.replace("400.0", "0.0")) for row in RESTLESSNESS]
+    unmoved = trajectory_with(calm, tmp_path / "calm")
+    column = list(unmoved["names_hidden"]).index("restlessness")
+    grown = unmoved["hidden"][..., column]
+    assert {0.125, 0.25} <= set(grown.flat) <= set(np.arange(STEPS + 1) * 0.125)
+    np.testing.assert_array_equal(np.delete(unmoved["hidden"], column, axis=-1), before["hidden"])

@@ -24,15 +24,14 @@ from livestream_env.simulator.compiling import entry_point, inlined, prefetch
 from livestream_env.simulator.encoding import encode, log_impression
 from livestream_env.simulator.person import (
     after_activity,
+    begin_mood,
+    begin_rested,
     begin_visit,
     gap_s,
-    grow_attachment,
     leaves,
-    pass_time,
+    live_through,
     remember,
-    satiate,
     stay_away,
-    update_mood,
 )
 from livestream_env.simulator.response import NO_RESPONSE, Response, appeal, respond
 from livestream_env.simulator.state import DAY_START_S, REWARD_FIELDS
@@ -62,9 +61,7 @@ def _draw_viewer_day(s, w, p):
         s.viewer = viewer if viewer >= 0 else int(rng.uniform(key, rng.VIEWER) * w.viewers.shape[0])
         first_day = day if day >= 0 else int(rng.uniform(key, rng.DAY) * p.first_days)
         s.start_s = first_day * DAY_S + DAY_START_S
-        s.satisfaction = 0.0
-        if p.use_satisfaction:
-            s.satisfaction = p.satisfaction_initial_std * rng.normal(key, rng.SATISFACTION)
+        begin_mood(s, p, key)
         # The gap that the day's beginning cuts has a uniform share of it left.
         left_s = rng.uniform(key, rng.FIRST_VISIT) * gap_s(s, w, p, key)
         if left_s < p.first_visit_span_s:  # a day of activity is a day
@@ -97,9 +94,7 @@ def _begin_episode(s, w, p):
     s.impression = 0
     s.watch_s = 0.0
     s.clicks = 0
-    for k in range(s.satiation.shape[0]):
-        s.satiation[k] = 0.0
-        s.category_watch_s[k] = 0.0
+    begin_rested(s)
     for i in range(s.history.shape[0]):
         for j in range(s.history.shape[1]):
             s.history[i, j] = 0.0
@@ -145,24 +140,15 @@ def _play(s, w, p, action):
     started_s = s.time_s
     key = _impression_key(s)
     shown, streamer_id = np.int64(s.room[action]), np.int64(s.streamer[action])
-    response = NO_RESPONSE
+    response, sensationalism = NO_RESPONSE, 0.0
+    if shown >= 0:
+        sensationalism = np.float64(w.streamers[streamer_id].sensationalism)
+        response = respond(appeal(s, w, p, action), s, w, p, key)
+    # An empty screen takes time, too, and tires like any room that is passed over.
+    live_through(s, w, p, action, response, sensationalism)
     if shown >= 0:
         streamer = w.streamers[streamer_id]
-        sensationalism = np.float64(streamer.sensationalism)
-        response = respond(appeal(s, w, p, action), s, w, p, key)
-        s.time_s += p.browse_s + response.watch_s
-        pass_time(s, p, p.browse_s + response.watch_s)
-        if response.click:
-            grow_attachment(s, w, p, action, streamer_id, response)
-            satiate(s, w, p, streamer.category, response.watch_s)
-            s.watch_s += response.watch_s
-            s.clicks += 1
-        update_mood(s, p, response, sensationalism)
         log_impression(s, response, streamer.cover, streamer.category)
-    else:  # an empty screen: time passes, and it tires like any room that is passed over
-        s.time_s += p.browse_s
-        pass_time(s, p, p.browse_s)
-        update_mood(s, p, response, 0.0)
     s.impression += 1
     s.visit_impression += 1
 

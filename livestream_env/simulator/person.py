@@ -132,6 +132,40 @@ def satiate(s, w, p, category, watch_s):
 
 
 @inlined
+def begin_mood(s, p, key):
+    """Satisfaction at the beginning of an episode, which decides how soon the first visit is."""
+    s.satisfaction = 0.0
+    if p.use_satisfaction:
+        s.satisfaction = p.satisfaction_initial_std * rng.normal(key, rng.SATISFACTION)
+
+
+@inlined
+def begin_rested(s):
+    """What else a viewer begins an episode with: sated of nothing."""
+    for k in range(s.satiation.shape[0]):
+        s.satiation[k] = 0.0
+        s.category_watch_s[k] = 0.0
+
+
+@inlined
+def live_through(s, w, p, slot, response, sensationalism):
+    """All that an impression does to the viewer, in order: time, memory, mood.
+
+    ``slot`` is that of the candidate shown, ``sensationalism`` its streamer's; of an empty slot 0.
+    """
+    seconds = p.browse_s + response.watch_s
+    s.time_s += seconds
+    pass_time(s, p, seconds)
+    if response.click:
+        streamer = np.int64(s.streamer[slot])
+        grow_attachment(s, w, p, slot, streamer, response)
+        satiate(s, w, p, w.streamers[streamer].category, response.watch_s)
+        s.watch_s += response.watch_s
+        s.clicks += 1
+    update_mood(s, p, response, sensationalism)
+
+
+@inlined
 def leaves(s, p, key):
     """Whether the viewer leaves after this impression."""
     log_odds = (

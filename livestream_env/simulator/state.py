@@ -156,12 +156,18 @@ def _digest_of_sources() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in compiled_sources())).hexdigest()
 
 
-_SWITCHES = ("satiation", "satisfaction", "attachment", "highlights")
+# Mechanisms that the dynamics ask for, as ``p.use_...``; arguments of the environment.
+SWITCHES = (
+    "satiation",
+    "satisfaction",
+    "attachment",
+    "highlights",
+)
 _PARAMETER_DTYPE = np.dtype(
     [
         *((name, "f8") for name in SimulatorConfig.names()),
         ("log_gap_s", "f8"),
-        *((f"use_{name}", "?") for name in _SWITCHES),
+        *((f"use_{name}", "?") for name in SWITCHES),
         ("one_visit", "?"),  # the episode ends when the viewer leaves
         ("horizon_s", "f8"),  # inf for one visit
         ("first_visit_span_s", "f8"),  # the first visit falls within this from the start
@@ -197,7 +203,7 @@ def config_record(config: SimulatorConfig, **switches: bool) -> NDArray[Any]:
     for name in SimulatorConfig.names():
         record[name] = getattr(config, name)
     record["log_gap_s"] = config.log_gap_s
-    for name in _SWITCHES:
+    for name in SWITCHES:
         record[f"use_{name}"] = switches.get(name, True)
     return kernel_array(record)
 
