@@ -178,7 +178,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
 
         Args:
             actions: (num_envs,) integers.
-            out: (num_envs, D) float32, C-contiguous: where to write the observation (a row of a
+            out: (num_envs, D) float32, C-contiguous, writeable: where to write the observation (a row of a
                 rollout buffer, say).
 
         Raises:
@@ -254,11 +254,22 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
 
     def _check_out(self, out: NDArray[np.float32]) -> None:
         shape = (self.num_envs, self.layout.size)
-        if out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
-            raise ValueError(
-                f"out must be a C-contiguous float32 array of shape {shape}, got "
-                f"{out.dtype} {out.shape}"
-            )
+        # Compiled code writes there, whatever it is. NumPy calls "carray" what is contiguous,
+        # aligned and may be written to.
+        if not isinstance(out, np.ndarray):
+            got = repr(type(out))
+        elif out.shape != shape or out.dtype != np.float32 or not out.flags.carray:
+            lacking = [
+                name
+                for name in ("c_contiguous", "writeable", "aligned")
+                if not out.flags[name.upper()]
+            ]
+            got = ", not ".join([f"{out.dtype} {out.shape}", *lacking])
+        else:
+            return
+        raise ValueError(
+            f"out must be a writeable, C-contiguous float32 array of shape {shape}, got {got}"
+        )
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which slots hold a room: bool (num_envs, N)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -149,16 +150,36 @@ class TestBuffers:
 
     @pytest.mark.parametrize(
         "spoil",
-        [lambda a: a[:2], lambda a: a.astype(np.float64), np.asfortranarray, lambda a: a[:, ::-1]],
+        [
+            lambda a, _: a[:2],
+            lambda a, _: a.astype(np.float64),
+            lambda a, _: a.astype(">f4"),
+            lambda a, _: np.asfortranarray(a),
+            lambda a, _: a[:, ::-1],
+            lambda a, _: np.broadcast_to(a[0], a.shape),
+            lambda a, _: np.frombuffer(a.tobytes(), np.float32).reshape(a.shape),
+            lambda a, _: np.frombuffer(bytearray(a.nbytes + 1), np.float32, a.size, 1).reshape(
+                a.shape
+            ),
+            lambda a, path: _read_only_file(a, path),
+            lambda a, _: a.tolist(),
+            lambda a, _: memoryview(a),
+        ],
     )
-    def test_unsuitable_out(self, make_venv, spoil):
+    def test_unsuitable_out(self, make_venv, spoil, tmp_path):
         env = make_venv()
         env.reset(seed=0)
         before = env.get_state()
-        out = spoil(np.zeros((4, env.layout.size), np.float32))
-        with pytest.raises(ValueError, match="out must be a C-contiguous float32 array"):
+        out = spoil(np.zeros((4, env.layout.size), np.float32), tmp_path / "out")
+        with pytest.raises(ValueError, match="out must be a writeable, C-contiguous float32 array"):
             env.step(np.zeros(4, np.int64), out=out)
         assert same_state(env.get_state(), before)
+        assert not np.asarray(out).any()
+
+
+def _read_only_file(array: np.ndarray, path: Path) -> np.memmap:
+    array.tofile(path)
+    return np.memmap(path, np.float32, "r", shape=array.shape)
 
 
 class TestResetMask:
