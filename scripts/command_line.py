@@ -8,7 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 
-import livestream_env  # noqa: F401  (registers the environments)
+import livestream_env  # noqa: F401  (registers the ids)
 
 
 def described_parser(module: str, description: str | None) -> argparse.ArgumentParser:

@@ -11,8 +11,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from agents.evaluation import EVALUATION_SEED, evaluate
 from agents.policy import AGENTS, Policy, agent_spec, load_policy_class
 from agents.reports.reporting import describe_episodes
@@ -57,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Evaluate; returns the exit status."""
     parser = make_parser()
     args = parser.parse_args(argv)
+    if args.csv is not None:
+        import pandas as pd
     agent = load_agent(parser, args)
     episodes = evaluate(agent, args.env_id, args.env_kwargs, args.episodes, args.seed)
     print(describe_episodes(episodes))

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import gymnasium as gym
 
 from agents.evaluation import evaluate
 from agents.policy import agent_spec
-from agents.reports.statistics import Comparison
 from agents.rules.far_sighted import EPISODES
-from agents.rules.oracles import FarsightedOracle
 from scripts.command_line import described_parser, positive_int
+
+if TYPE_CHECKING:
+    from agents.reports.statistics import Comparison
 
 IDS = ("LiveStreamRec-v0", "LiveStreamRecSession-v0", "LiveStreamRecWeek-v0")
 LADDER = ("random", "greedy-oracle", "farsighted-oracle")
@@ -34,6 +36,9 @@ def ladder(env_id: str, episodes: int, seed: int, tuning_episodes: int = EPISODE
         seed: Of their viewers.
         tuning_episodes: Played with each weight of the far-sighted rule beforehand.
     """
+    from agents.reports.statistics import Comparison
+    from agents.rules.oracles import FarsightedOracle
+
     env = gym.make(env_id)
     *others, rule = LADDER
     policies = {name: agent_spec(name).make(env, seed=0) for name in others}

@@ -13,13 +13,15 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-from agents.dqn import DQN
 from agents.evaluation import evaluate
 from scripts.command_line import described_parser, positive_int
+
+if TYPE_CHECKING:
+    from agents.dqn import DQN
 
 ENV_ID = "LiveStreamRec-v0"
 
@@ -65,6 +67,8 @@ def time_to_score(
         seed: Of both trainings.
     """
     from stable_baselines3 import DQN as SB3Model
+
+    from agents.dqn import DQN
 
     model = SB3Model("MlpPolicy", gym.make(ENV_ID), seed=seed, device="cpu")
     start = time.process_time()
