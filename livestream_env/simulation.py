@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from livestream_env.arguments import EnvArguments
 from livestream_env.observation import ObservationLayout
 from livestream_env.reward import weight_vector
-from livestream_env.settings import check_integer
+from livestream_env.settings import check_integer, check_names
 from livestream_env.simulator import kernel
 from livestream_env.simulator.compiling import machine_code
 from livestream_env.simulator.expectation import expected_response
@@ -37,9 +37,25 @@ from livestream_env.simulator.world_arrays import WorldArrays, world_arrays
 # Expectations over a watch time are sums over 32 equally likely quantiles.
 _QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 32) for i in range(32)])
 
+_START_OPTIONS = ("viewer", "day")
+
 # Viewer and day per slot (N,), -1 where they are to be drawn.
 Starts = tuple[NDArray[np.int64], NDArray[np.int64]]
 Observation = NDArray[np.float32] | dict[str, NDArray[np.float32]]
+
+
+def check_options(options: Any, *more: str) -> Mapping[str, Any]:
+    """A reset's ``options`` as a mapping: "viewer", "day" and those of ``more``.
+
+    Raises:
+        ValueError: they are neither a dict nor None, or there is no such option.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ValueError(f"options must be a dict or None, got {options!r}")
+    check_names(options, (*_START_OPTIONS, *more), "options has no key")
+    return options
 
 
 class Simulation:
@@ -126,7 +142,7 @@ class Simulation:
         self.slots["episode"][slot] = -1
         self._begun = False
 
-    def starts(self, options: Mapping[str, Any] | None, mask: NDArray[np.bool_]) -> Starts | None:
+    def starts(self, options: Mapping[str, Any], mask: NDArray[np.bool_]) -> Starts | None:
         """The viewers and days that ``options["viewer"]`` and ``["day"]`` name for ``mask`` (N,).
 
         Raises:
