@@ -104,8 +104,7 @@ class Simulation:
         self._outcome_dtype = outcome_dtype(num_candidates)
         self._outcome_bytes = self.num_slots * self._outcome_dtype.itemsize
         self._observation_shape = (self.num_slots, self.layout.size)
-        shape = (categories, num_candidates, arguments.history_length)
-        self._fields, self._slot_dtype = slot_fields(*shape), slot_dtype(*shape)
+        self._shape = (categories, num_candidates, arguments.history_length)
         self.slots = self._unbegun(self.num_slots)
         self._first_days = self.world.days - days + 1
         self._begun = False  # whether every slot is known to have an episode
@@ -113,7 +112,7 @@ class Simulation:
 
     def _unbegun(self, count: int) -> NDArray[Any]:
         """So many slots before their first reset."""
-        slots = np.zeros(count, self._slot_dtype)
+        slots = np.zeros(count, slot_dtype(*self._shape))
         slots["episode"] = slots["next_viewer"] = slots["next_day"] = -1
         return slots
 
@@ -326,9 +325,9 @@ class Simulation:
                 f"num_envs, num_candidates, history_length and categories, got {type(state)!r}"
             )
         slots = np.array(state, order="C", subok=False).view(self.slots.dtype)  # see state.py
-        check_slots(
-            slots, self._unbegun(1), self._fields, self._origin, self.world, self._parameters
-        )
+        fields, unbegun = slot_fields(*self._shape), self._unbegun(1)
+        check_slots(slots, unbegun, fields, self._origin, self.world, self._parameters)
+        slots["made_for"] = 0  # as those that were never a snapshot have it
         self.slots = slots
         self._begun = False
         self._most_played = int(self.slots["impression"].max())

@@ -183,18 +183,21 @@ class TestOrigin:
             assert other.step(3)[4]["clock_s"] == copy.deepcopy(env).step(3)[4]["clock_s"]
 
 
-def _fields() -> list[str]:
-    return [spec.name for spec in slot_fields(8, 10, 8)]
+FIELDS = slot_fields(8, 10, 8)  # of the default shape
 
 
 class TestRanges:
     """Each field has a range; what lies outside is refused, what lies inside can be played."""
 
-    @given(data=st.data(), name=st.sampled_from(_fields()), horizon=st.sampled_from(IDS))
+    @given(
+        data=st.data(),
+        name=st.sampled_from([spec.name for spec in FIELDS]),
+        horizon=st.sampled_from(IDS),
+    )
     def test_of_every_field(self, data, name, horizon, small_envs):
         env, began = small_envs[horizon]
         state = began.copy()
-        (spec,) = (spec for spec in env.simulation._fields if spec.name == name)
+        name = spec.name
         low, high = (
             limits(env.world, env.simulation._parameters).get(bound, bound)
             for bound in (spec.low, spec.high)
