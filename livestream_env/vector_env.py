@@ -165,7 +165,9 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             seeds = [int(seed) + i for i in range(self.num_envs)]
         elif seed is None:
             seeds = [None] * self.num_envs
-        elif isinstance(seed, (Sequence, np.ndarray)) and not isinstance(seed, str):
+        elif (isinstance(seed, Sequence) and not isinstance(seed, (str, bytes))) or (
+            isinstance(seed, np.ndarray) and seed.ndim == 1
+        ):
             seeds = [int(one) if isinstance(one, np.integer) else one for one in seed]
         else:
             raise ValueError(f"seed must be an integer, a sequence of them or None, got {seed!r}")

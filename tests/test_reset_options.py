@@ -173,6 +173,7 @@ class TestVector:
             ({"seed": [5, None, "a"]}, Error, "Seed must be"),
             ({"seed": [5, 6]}, ValueError, "seed must have num_envs=3 entries, got 2"),
             ({"seed": "123"}, ValueError, "seed must be an integer, a sequence of them or None"),
+            ({"seed": np.array(5.0)}, ValueError, "seed must be an integer, a sequence of them or"),
             ({"seed": 1.5}, ValueError, "seed must be an integer, a sequence of them or None"),
             ({"seed": -4}, Error, "Seed must be"),
             ({"options": {"masks": 1}}, ValueError, "options has no key 'masks'"),
