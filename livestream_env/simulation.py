@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from livestream_env.arguments import EnvArguments
 from livestream_env.observation import ObservationLayout
 from livestream_env.reward import weight_vector
-from livestream_env.settings import check_integer
+from livestream_env.settings import check_integer, check_names
 from livestream_env.simulator import kernel
 from livestream_env.simulator.compiling import machine_code
 from livestream_env.simulator.expectation import expected_response
@@ -37,9 +37,25 @@ from livestream_env.simulator.world_arrays import WorldArrays, world_arrays
 # Expectations over a watch time are sums over 32 equally likely quantiles.
 _QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 32) for i in range(32)])
 
+_START_OPTIONS = ("viewer", "day")
+
 # Viewer and day per slot (N,), -1 where they are to be drawn.
 Starts = tuple[NDArray[np.int64], NDArray[np.int64]]
 Observation = NDArray[np.float32] | dict[str, NDArray[np.float32]]
+
+
+def check_options(options: Any, *more: str) -> Mapping[str, Any]:
+    """A reset's ``options`` as a mapping: "viewer", "day" and those of ``more``.
+
+    Raises:
+        ValueError: they are neither a dict nor None, or there is no such option.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ValueError(f"options must be a dict or None, got {options!r}")
+    check_names(options, (*_START_OPTIONS, *more), "options has no key")
+    return options
 
 
 class Simulation:
@@ -88,8 +104,7 @@ class Simulation:
         self._outcome_dtype = outcome_dtype(num_candidates)
         self._outcome_bytes = self.num_slots * self._outcome_dtype.itemsize
         self._observation_shape = (self.num_slots, self.layout.size)
-        shape = (categories, num_candidates, arguments.history_length)
-        self._fields, self._slot_dtype = slot_fields(*shape), slot_dtype(*shape)
+        self._shape = (categories, num_candidates, arguments.history_length)
         self.slots = self._unbegun(self.num_slots)
         self._first_days = self.world.days - days + 1
         self._begun = False  # whether every slot is known to have an episode
@@ -97,7 +112,7 @@ class Simulation:
 
     def _unbegun(self, count: int) -> NDArray[Any]:
         """So many slots before their first reset."""
-        slots = np.zeros(count, self._slot_dtype)
+        slots = np.zeros(count, slot_dtype(*self._shape))
         slots["episode"] = slots["next_viewer"] = slots["next_day"] = -1
         return slots
 
@@ -126,7 +141,7 @@ class Simulation:
         self.slots["episode"][slot] = -1
         self._begun = False
 
-    def starts(self, options: Mapping[str, Any] | None, mask: NDArray[np.bool_]) -> Starts | None:
+    def starts(self, options: Mapping[str, Any], mask: NDArray[np.bool_]) -> Starts | None:
         """The viewers and days that ``options["viewer"]`` and ``["day"]`` name for ``mask`` (N,).
 
         Raises:
@@ -310,9 +325,9 @@ class Simulation:
                 f"num_envs, num_candidates, history_length and categories, got {type(state)!r}"
             )
         slots = np.array(state, order="C", subok=False).view(self.slots.dtype)  # see state.py
-        check_slots(
-            slots, self._unbegun(1), self._fields, self._origin, self.world, self._parameters
-        )
+        fields, unbegun = slot_fields(*self._shape), self._unbegun(1)
+        check_slots(slots, unbegun, fields, self._origin, self.world, self._parameters)
+        slots["made_for"] = 0  # as those that were never a snapshot have it
         self.slots = slots
         self._begun = False
         self._most_played = int(self.slots["impression"].max())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 
 import gymnasium as gym
@@ -183,25 +184,37 @@ class TestOrigin:
             assert other.step(3)[4]["clock_s"] == copy.deepcopy(env).step(3)[4]["clock_s"]
 
 
-def _fields() -> list[str]:
-    return [spec.name for spec in slot_fields(8, 10, 8)]
+FIELDS = slot_fields(8, 10, 8)  # of the default shape
 
 
 class TestRanges:
     """Each field has a range; what lies outside is refused, what lies inside can be played."""
 
-    @given(data=st.data(), name=st.sampled_from(_fields()), horizon=st.sampled_from(IDS))
-    def test_of_every_field(self, data, name, horizon, small_envs):
+    @pytest.mark.parametrize("spec", FIELDS, ids=lambda spec: spec.name)
+    def test_just_outside_is_refused(self, spec, small_envs):
+        env, began = small_envs[IDS[0]]
+        low, high = bounds(env, spec)
+        dtype = began[spec.name].dtype
+        outside = [value for value in (low - 1, high + 1, -np.inf, np.inf, np.nan)
+                   if _fits(value, dtype) and not low <= value <= high]  # fmt: skip
+        if dtype.kind == "f" and high > 1:
+            outside += [value for value in (2.0 * low, 2.0 * high) if not low <= value <= high]
+        assert outside or dtype.kind in "ub"  # of which every value is inside
+        for value in outside:
+            for place in {0, began[spec.name].size - 1}:
+                state = began.copy()
+                state[spec.name].flat[place] = value
+                with pytest.raises(ValueError, match=f"state: {spec.name} must be in "):
+                    env.set_state(state)
+        assert same_state(env.get_state(), began)
+
+    @given(data=st.data(), spec=st.sampled_from(FIELDS), horizon=st.sampled_from(IDS))
+    def test_any_value_of_any_field(self, data, spec, horizon, small_envs):
         env, began = small_envs[horizon]
-        state = began.copy()
-        (spec,) = (spec for spec in env.simulation._fields if spec.name == name)
-        low, high = (
-            limits(env.world, env.simulation._parameters).get(bound, bound)
-            for bound in (spec.low, spec.high)
-        )
-        state[name].flat[data.draw(st.integers(0, state[name].size - 1))] = value = data.draw(
-            _values(state[name].dtype)
-        )
+        state, name = began.copy(), spec.name
+        low, high = bounds(env, spec)
+        place = data.draw(st.integers(0, state[name].size - 1))
+        state[name].flat[place] = value = data.draw(_values(state[name].dtype))
         if not low <= value <= high:
             with pytest.raises(ValueError, match=f"state(: {name} must be| is of an environment)"):
                 env.set_state(state)
@@ -276,6 +289,21 @@ class TestRanges:
                 env.step(np.full(32, step % 10))
                 if step % 10 == 0:
                     env.set_state(env.get_state())
+
+
+def bounds(env, spec) -> tuple[float, float]:
+    """What a field's values lie between, in the world of ``env``."""
+    known = limits(env.world, env.simulation._parameters)
+    return known.get(spec.low, spec.low), known.get(spec.high, spec.high)
+
+
+def _fits(value: float, dtype: np.dtype) -> bool:
+    """Whether the type can hold the value."""
+    if dtype.kind == "f":
+        return bool(dtype.type(value) == value or np.isnan(value))
+    if dtype.kind == "b" or not math.isfinite(value):
+        return False
+    return bool(np.iinfo(dtype).min <= value <= np.iinfo(dtype).max)
 
 
 def _values(dtype: np.dtype) -> st.SearchStrategy:

@@ -305,6 +305,25 @@ class TestMakeVec:
         flags = [env.step(np.zeros(2, np.int64))[2:4] for _ in range(3)]
         assert not np.any(flags[:2]) and not flags[2][0].any() and flags[2][1].all()
 
+    def test_minus_one_is_no_limit(self):
+        """As ``gymnasium.make`` takes it, where the registered limit does not hold then either."""
+        kwargs = {"config": {**SMALL, **LONG}, "max_episode_steps": -1}
+        env = gym.make_vec(IDS[0], 2, vectorization_mode="vector_entry_point", **kwargs)
+        env.reset(seed=0)
+        assert env.unwrapped._limit > 10**12
+        single = gym.make(IDS[0], **kwargs)
+        assert "TimeLimit" not in str(single)
+
+    @pytest.mark.parametrize("limit", [0, -2, 1.5, True, "9", -1.0, np.array([1, 2])], ids=repr)
+    def test_other_limits(self, limit):
+        with pytest.raises(ValueError, match="max_episode_steps must be an integer in"):
+            LiveStreamRecVectorEnv(2, max_episode_steps=limit, config=SMALL)
+
+    @pytest.mark.parametrize("value", [1, None, "yes", np.array([True, False])], ids=repr)
+    def test_reuse_buffer_is_a_flag(self, value):
+        with pytest.raises(ValueError, match="reuse_buffer must be True or False"):
+            LiveStreamRecVectorEnv(2, reuse_buffer=value, config=SMALL)
+
     def test_enum_is_taken_too(self, make_venv):
         env = make_venv(autoreset_mode=AutoresetMode.SAME_STEP)
         assert env.autoreset_mode is AutoresetMode.SAME_STEP

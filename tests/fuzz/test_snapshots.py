@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from livestream_env import LiveStreamRecEnv, LiveStreamRecVectorEnv
+from livestream_env.simulator.snapshots import limits
+from livestream_env.simulator.state import slot_fields
 from tests.fuzz.harness import run_cases, seeds
 from tests.helpers import LIVELY, same_state
 
@@ -54,6 +56,8 @@ def _play(env: Any, steps: int, rng: np.random.Generator) -> None:
     for _ in range(steps):
         if not vector and env.simulation.slots["ended"][0]:
             _look(env, env.reset()[0])
+        if rng.random() < 0.1:
+            env.expected_response()
         actions = rng.integers(0, 10, len(env.simulation.slots))
         _look(env, env.step(actions if vector else actions[0])[0])
 
@@ -66,14 +70,26 @@ _NUMBERS = (0, 1, -1, 2, 5, 31, 32, 1000, 10**6, 2**31 - 1, -(2**31), 2**53, 2**
 _FLOATS = (np.nan, np.inf, -np.inf, 1e-300, 1e30, -1e30, 1e300, 0.5, -0.0, 1e5, 1e6)
 
 
-def _edited(state: np.ndarray, rng: np.random.Generator) -> str:
+def _inside(env: Any, name: str, rng: np.random.Generator) -> float:
+    """A value of a field's range, its ends and all magnitudes as likely."""
+    simulation = env.simulation
+    (spec,) = (one for one in slot_fields(*simulation._shape) if one.name == name)
+    known = limits(simulation.world, simulation._parameters)
+    low, high = known.get(spec.low, spec.low), known.get(spec.high, spec.high)
+    if rng.random() < 0.3:
+        return (low, high)[rng.integers(2)]
+    sign = -1.0 if low < -1 and rng.random() < 0.5 else 1.0
+    return min(max(sign * 10.0 ** rng.uniform(-9, 31), low), high)
+
+
+def _edited(env: Any, state: np.ndarray, rng: np.random.Generator) -> str:
     """Change one value, or all of a field, in place; says what kind of edit it was."""
     names = state.dtype.names
     assert names is not None
     name = names[rng.integers(len(names))]
     values = state[name]
     place: Any = ... if rng.random() < 0.3 else tuple(int(rng.integers(n)) for n in values.shape)
-    how = ("value", "step", "bits", "other", "scale")[rng.integers(5)]
+    how = ("value", "step", "bits", "other", "scale", "inside")[rng.integers(6)]
     with np.errstate(all="ignore"):
         if how == "value":
             numbers = _NUMBERS + (_FLOATS if values.dtype.kind == "f" else ())
@@ -81,6 +97,12 @@ def _edited(state: np.ndarray, rng: np.random.Generator) -> str:
         elif how == "step" and values.dtype.kind != "b":
             step = np.array(rng.integers(1, 4)).astype(values.dtype)
             values[place] = values[place] + step if rng.random() < 0.5 else values[place] - step
+        elif how == "inside":
+            value = _inside(env, name, rng)
+            if values.dtype.kind in "iu":  # the type may not hold the nearest float
+                ends = np.iinfo(values.dtype)
+                value = min(max(int(value), int(ends.min)), int(ends.max))
+            values[place] = value
         elif how == "other":  # of the same field
             values[place] = rng.permutation(values.reshape(-1))[0]
         elif how == "scale" and values.dtype.kind == "f":
@@ -114,7 +136,7 @@ def try_edit(seed: int) -> str:
                 state["made_for"] = before["made_for"]
     else:
         for _ in range(int(rng.integers(1, 4))):
-            what = _edited(state, rng)
+            what = _edited(env, state, rng)
         if rng.random() < 0.9:  # or most bits would be refused for this alone
             state["made_for"] = before["made_for"]
     try:
