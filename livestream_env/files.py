@@ -209,6 +209,8 @@ def checksum(arrays: Mapping[str, np.ndarray], text: str = "") -> str:
     total = hashlib.sha256(text.encode())
     for name in sorted(arrays):
         array = np.asarray(arrays[name])
+        if array.dtype.hasobject:
+            raise ValueError(f"{name} holds Python objects, which are not written")
         about = (name, np.lib.format.dtype_to_descr(array.dtype), array.shape)
         total.update(repr(about).encode())
         # Field by field: what lies between the fields of a record need not survive a copy.
