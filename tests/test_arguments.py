@@ -204,7 +204,11 @@ def test_world_file_that_is_none(tmp_path, content):
 
 
 def test_directory_is_no_world(tmp_path):
-    refuse(lambda: LiveStreamRecEnv(world=tmp_path), FileNotFoundError, ["world", str(tmp_path)])
+    refuse(
+        lambda: LiveStreamRecEnv(world=tmp_path),
+        IsADirectoryError,
+        ["world", str(tmp_path), "is a directory"],
+    )
 
 
 def test_foreign_npz_is_no_world(tmp_path):

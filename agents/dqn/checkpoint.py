@@ -5,10 +5,10 @@ No pickle, so that a file from elsewhere can be read without running its code.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import safetensors
 import safetensors.numpy
 import torch
 
-from livestream_env.files import atomic_path
+from livestream_env.files import atomic_path, checksum, reading, verify
 
 FORMAT = "livestream-dqn-1"
 
@@ -40,8 +40,11 @@ def write_checkpoint(
 
     Returns:
         The path written.
+
+    Raises:
+        OSError: The file could not be written, to a full disk for example; the old one is left.
     """
-    path = _with_suffix(path)
+    path = checkpoint_path(path)
     versions = {
         "python": platform.python_version(),
         **{module.__name__: module.__version__ for module in (torch, np, gymnasium)},
@@ -50,7 +53,14 @@ def write_checkpoint(
     # order="C" leaves 0-d arrays alone, as ascontiguousarray does not.
     dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with atomic_path(path) as temporary:
-        safetensors.numpy.save_file(dense, temporary, metadata={"json": header})
+        whole = {"json": header, "checksum": checksum(dense, header)}
+        try:
+            safetensors.numpy.save_file(dense, temporary, metadata=whole)
+        except safetensors.SafetensorError as error:
+            number = re.search(r"os error (\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
     return path
 
 
@@ -61,34 +71,23 @@ def read_checkpoint(
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is not such a file.
+        IsADirectoryError: It is a directory.
+        ValueError: It is not such a file, or its contents do not have its checksum; files from
+            before there were checksums have none.
     """
-    path = _with_suffix(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}")
-    try:
+    path = checkpoint_path(path)
+    with reading(path, f"a {kind} of a DQN"):
         with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = json.loads((file.metadata() or {}).get("json", "{}"))
+            stored = file.metadata() or {}
+            # No larger than the file: safetensors holds the declared shapes against its size.
             arrays = {name: file.get_tensor(name) for name in file.keys()}
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file: {error}") from error
-    found = (metadata.get("format"), metadata.get("kind"))
-    if found != (FORMAT, kind):
-        raise ValueError(f"{path} must hold {(FORMAT, kind)} (format, kind), got {found}")
+        header = stored.get("json", "{}")
+        metadata = json.loads(header)
+        found = (metadata.get("format"), metadata.get("kind"))
+        if found != (FORMAT, kind):
+            raise ValueError(f"it must hold {(FORMAT, kind)} (format, kind), got {found}")
+        verify(stored.get("checksum"), checksum(arrays, header))
     return arrays, metadata
-
-
-def array_to_bytes(array: np.ndarray) -> np.ndarray:
-    """Any array without Python objects, structured ones included, as uint8 ``(bytes,)``."""
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return np.frombuffer(buffer.getvalue(), dtype=np.uint8)
-
-
-def array_from_bytes(data: np.ndarray) -> np.ndarray:
-    """The inverse of :func:`array_to_bytes`."""
-    array: np.ndarray = np.load(io.BytesIO(data.tobytes()), allow_pickle=False)
-    return array
 
 
 def with_prefix(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -102,6 +101,7 @@ def without_prefix(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, n
     return {n.removeprefix(start): array for n, array in arrays.items() if n.startswith(start)}
 
 
-def _with_suffix(path: str | os.PathLike[str]) -> Path:
+def checkpoint_path(path: str | os.PathLike[str]) -> Path:
+    """``path``, with ``.safetensors`` appended to a name without a suffix."""
     path = Path(path)
     return path if path.suffix else path.with_name(path.name + ".safetensors")

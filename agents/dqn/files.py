@@ -15,12 +15,19 @@ import torch
 from gymnasium.vector import VectorEnv
 
 from agents.dqn.checkpoint import (
-    array_from_bytes,
-    array_to_bytes,
+    checkpoint_path,
     read_checkpoint,
     with_prefix,
     without_prefix,
     write_checkpoint,
+)
+from agents.dqn.checks import (
+    Description,
+    check_arrays,
+    check_env_arrays,
+    check_episodes,
+    check_learner,
+    check_replay,
 )
 from agents.dqn.config import DQNConfig
 from agents.dqn.learner import MaskFunction, QLearner
@@ -28,6 +35,7 @@ from agents.dqn.networks import ColumnLayout
 from agents.dqn.replay_memory import ReplayBuffer
 from agents.dqn.training_log import EpisodeStatistics
 from agents.vector import EpisodeStream, env_layout, space_sizes
+from livestream_env.files import array_from_bytes, array_to_bytes, reading
 
 # One stream of random numbers per purpose: predicting between two updates then changes neither.
 _STREAMS = ("env", "explore", "replay", "predict")
@@ -101,7 +109,7 @@ class DQNState:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what predicting needs (weights, settings, layout) to one safetensors file."""
         arrays = with_prefix("network", self.learner.network_state())
-        write_checkpoint(path, "model", arrays, self._description())
+        write_checkpoint(path, "model", arrays, self._description().to_json())
 
     @classmethod
     def load(
@@ -122,11 +130,16 @@ class DQNState:
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: It is another kind of file, or ``env`` does not fit.
+            ValueError: It is another kind of file, it is damaged or without a checksum (as files
+                from before there was one), or ``env`` does not fit.
         """
-        arrays, description = read_checkpoint(path, "model")
+        arrays, header = read_checkpoint(path, "model")
+        with reading(checkpoint_path(path), "a model of a DQN"):
+            description = Description.from_json(header)
+            network = without_prefix("network", arrays)
+            check_arrays(network, description.network_shapes())
         agent = cls._from_description(description, device, mask_fn)
-        agent.learner.load_network_state(without_prefix("network", arrays))
+        agent.learner.load_network_state(network)
         if env is not None:
             agent.set_env(env)
         return agent
@@ -153,7 +166,7 @@ class DQNState:
             arrays["env/ended"] = self._stream.ended
             arrays.update(with_prefix("episodes", self._episodes.state_dict()))
         rng = {name: generator.bit_generator.state for name, generator in self._rng.items()}
-        write_checkpoint(path, "checkpoint", arrays, {**self._description(), "rng": rng})
+        write_checkpoint(path, "checkpoint", arrays, {**self._description().to_json(), "rng": rng})
 
     @classmethod
     def load_checkpoint(
@@ -177,53 +190,78 @@ class DQNState:
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: It is another kind of file, or ``env`` does not fit.
+            ValueError: It is another kind of file, it is damaged or without a checksum (as files
+                from before there was one), or ``env`` does not fit.
         """
-        arrays, description = read_checkpoint(path, "checkpoint")
-        count = len(arrays["replay/head"])
+        arrays, header = read_checkpoint(path, "checkpoint")
+        with reading(checkpoint_path(path), "a checkpoint of a DQN"):
+            description = Description.from_json(header)
+            learner = without_prefix("learner", arrays)
+            check_learner(learner, description)
+            count = len(arrays["replay/head"])
         if env.num_envs != count:
             raise ValueError(f"env has {env.num_envs} environments, the checkpoint {count}")
         agent = cls._from_description(description, device, mask_fn)
+        agent.learner.num_updates = description.num_updates
         agent.set_env(env)
-        agent.replay = agent._make_replay()
-        agent.replay.load_state_dict(without_prefix("replay", arrays))
-        agent.learner.load_state_dict(without_prefix("learner", arrays))
-        agent.learner.num_updates = description["num_updates"]
-        for name, state in description["rng"].items():
-            agent._rng[name].bit_generator.state = state
-        torch.set_rng_state(torch.from_numpy(arrays["torch_rng"]))
-        if "env/state" in arrays:
-            env.unwrapped.set_state(array_from_bytes(arrays["env/state"]))  # type: ignore[attr-defined]
-            agent._observation = arrays["env/observation"]
-            agent._stream.ended = arrays["env/ended"]
-            agent._episodes.load_state_dict(without_prefix("episodes", arrays))
+        with reading(checkpoint_path(path), "a checkpoint of a DQN"):
+            agent._take_over(learner, arrays, header["rng"])
         return agent
 
-    def _description(self) -> dict[str, Any]:
-        """What the agent is and how far it has come, in JSON's terms."""
-        return {
-            "config": dataclasses.asdict(self.config),
-            "observation_size": self.observation_size,
-            "num_actions": self.num_actions,
-            "layout": None if self.layout is None else self.layout.to_json(),
-            "num_timesteps": self.num_timesteps,
-            "num_updates": self.learner.num_updates,
-            "horizon": self._horizon,
-        }
+    def _take_over(
+        self, learner: dict[str, np.ndarray], arrays: dict[str, np.ndarray], rng: dict[str, Any]
+    ) -> None:
+        """Go on from the arrays of a checkpoint; what is not the agent's own is set last."""
+        assert self.env is not None
+        self.learner.load_state_dict(learner)
+        sizes = self.env.num_envs, self.observation_size
+        replay = without_prefix("replay", arrays)
+        self.replay = self._make_replay()
+        check_replay(
+            replay, self.replay.num_rows, *sizes, self.num_actions, self.config.prioritized
+        )
+        self.replay.load_state_dict(replay)
+        if rng.keys() != self._rng.keys():
+            raise ValueError(f"rng must be of {', '.join(self._rng)}, got {', '.join(rng)}")
+        for name, generator in self._rng.items():
+            generator.bit_generator.state = rng[name]
+        torch_rng = torch.from_numpy(arrays["torch_rng"])
+        torch.Generator().set_state(torch_rng)  # raises if that is no state
+        if "env/state" in arrays:
+            stands = without_prefix("env", arrays)
+            state = array_from_bytes(stands.pop("state"))
+            check_env_arrays(stands, *sizes)
+            episodes = without_prefix("episodes", arrays)
+            check_episodes(episodes, self.env.num_envs)
+            self._episodes.load_state_dict(episodes)
+            self.env.unwrapped.set_state(state)  # type: ignore[attr-defined]
+            self._observation, self._stream.ended = stands["observation"], stands["ended"]
+        torch.set_rng_state(torch_rng)
+
+    def _description(self) -> Description:
+        """What the agent is and how far it has come."""
+        return Description(
+            self.config,
+            self.observation_size,
+            self.num_actions,
+            self.layout,
+            self.num_timesteps,
+            self.learner.num_updates,
+            self._horizon,
+        )
 
     @classmethod
     def _from_description(
-        cls, description: dict[str, Any], device: str, mask_fn: MaskFunction | None
+        cls, description: Description, device: str, mask_fn: MaskFunction | None
     ) -> Self:
-        layout = description["layout"]
         agent = cls.__new__(cls)
         agent._build(
-            DQNConfig(**{**description["config"], "device": device}),
-            description["observation_size"],
-            description["num_actions"],
-            None if layout is None else ColumnLayout.from_json(layout),
+            dataclasses.replace(description.config, device=device),
+            description.observation_size,
+            description.num_actions,
+            description.layout,
             mask_fn,
         )
-        agent.num_timesteps = description["num_timesteps"]
-        agent._horizon = description["horizon"]
+        agent.num_timesteps = description.num_timesteps
+        agent._horizon = description.horizon
         return agent

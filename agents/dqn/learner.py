@@ -66,7 +66,7 @@ class QLearner:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.q_net, self.target_net = (
-                _build_network(config, observation_size, num_actions, layout).to(self.device)
+                build_network(config, observation_size, num_actions, layout).to(self.device)
                 for _ in range(2)
             )
         by_hand = config.gradients == "by_hand"
@@ -207,9 +207,10 @@ def _device(name: str) -> torch.device:
         ) from error
 
 
-def _build_network(
+def build_network(
     config: DQNConfig, observation_size: int, num_actions: int, layout: ColumnLayout | None
 ) -> QNetwork:
+    """The Q-network that the settings describe, on PyTorch's current default device."""
     if config.network == "mlp":
         return MLPQNetwork(observation_size, num_actions, config.hidden_sizes, config.dueling)
     if layout is None:

@@ -7,6 +7,7 @@ finished, what was interrupted starts again. :mod:`agents.experiments.workers` p
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections import deque
@@ -20,14 +21,15 @@ import gymnasium as gym
 import numpy as np
 
 import livestream_env  # noqa: F401  (registers the environments)
-from agents.evaluation import EVALUATION_SEED, evaluate
+from agents.evaluation import EPISODE_DTYPE, EVALUATION_SEED, evaluate
 from agents.policy import Policy, agent_spec, learn
-from livestream_env.files import atomic_path, write_text
-from livestream_env.settings import check_integer
+from livestream_env.files import read_arrays, reading, write_arrays, write_text
+from livestream_env.settings import check_integer, check_number
 
 SETTINGS_FILE = "settings.json"
 RESULT_FILE = "result.npz"
 CURVE_DTYPE = np.dtype([("timesteps", np.int64), ("cpu_s", np.float64), ("reward", np.float64)])
+TIMES = ("train_wall_s", "train_cpu_s", "eval_wall_s")
 Report = Callable[[int], object]  # told the number of training steps done
 
 
@@ -110,19 +112,36 @@ class Result(NamedTuple):
 
     def save(self, path: Path) -> None:
         """Store it atomically."""
-        with atomic_path(path) as temporary:
-            np.savez_compressed(
-                temporary,
-                episodes=self.episodes,
-                curve=self.curve,
-                timing=np.array(json.dumps(self.timing)),
-            )
+        timing = np.array(json.dumps(self.timing))
+        write_arrays(path, {"episodes": self.episodes, "curve": self.curve, "timing": timing})
 
     @classmethod
     def load(cls, path: Path) -> Result:
-        """Read a stored one."""
-        with np.load(path) as file:
-            return cls(file["episodes"], file["curve"], json.loads(str(file["timing"])))
+        """Read a stored one.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is no result, it is damaged, or it has no checksum, as results have that
+                were stored before there was one.
+        """
+        with reading(path, "a result of a run"):
+            arrays = read_arrays(path, ("episodes", "curve", "timing"))
+            episodes, curve = arrays["episodes"], arrays["curve"]
+            for name, array, dtype in (
+                ("episodes", episodes, EPISODE_DTYPE),
+                ("curve", curve, CURVE_DTYPE),
+            ):
+                if array.dtype != dtype or array.ndim != 1:
+                    raise ValueError(f"{name} must be a table of {dtype}, got {array.dtype}")
+            if not len(episodes):
+                raise ValueError("episodes must be at least one")
+            timing = {
+                name: check_number(name, value, 0.0, math.inf)
+                for name, value in json.loads(str(arrays["timing"])).items()
+            }
+            if timing.keys() != set(TIMES):
+                raise ValueError(f"timing must be {', '.join(TIMES)}, got {', '.join(timing)}")
+        return cls(episodes, curve, timing)
 
 
 def plan(agents: Iterable[str], seeds: int, slow_seeds: int | None = None) -> list[Run]:

@@ -31,6 +31,14 @@ INDEX_DTYPE = np.dtype(
 )
 
 
+def index_span(rooms: NDArray[Any], end_s: float) -> tuple[float, int]:
+    """Start of the first bin, seconds, and the number of bins, for the days until ``end_s``."""
+    # Room ends beyond the last day belong to episodes that run over midnight.
+    start_s = min(0.0, float(rooms["start_s"].min()))
+    end_s = max(end_s, float(rooms["end_s"].max()))
+    return start_s, int(np.ceil((end_s - start_s) / INDEX_STEP_S)) + 1
+
+
 def availability_index(
     rooms: NDArray[Any],
     streamers: NDArray[Any],

@@ -9,6 +9,9 @@ import numpy as np
 DAY_S = 86_400.0
 INITIAL_ATTACHMENTS = 12  # most streamers that a viewer knows at the start of an episode
 MIN_ROOM_S = 60.0
+MAX_DAYS = 4_000  # of a world
+MAX_DIMENSION = 1_024  # categories, and numbers of an embedding
+MAX_INDEX_CELLS = 30_000_000  # quarters of an hour times categories of the index: about 1 GB
 
 # Ranges as KuaiLive's user.csv prints them.
 AGE_RANGES = ("0-11", "12-17", "18-23", "24-30", "31-40", "41-49", "50+")
@@ -66,3 +69,33 @@ ROOM_DTYPE = np.dtype(
     ],
     align=True,
 )
+
+# Lowest and highest value of every column that is not the number of a row, for :mod:`checks`.
+# Bounds of magnitudes are no claims: they are far beyond what can be drawn or fitted, and so near
+# that no sum or product of the kernel's overflows.
+_UNBOUNDED = (-1e4, 1e4)
+_COUNT = (0.0, 1e12)
+VIEWER_RANGES: dict[str, tuple[float, float]] = {
+    "age": (0, len(AGE_RANGES) - 1),
+    "gender": (0, len(GENDERS) - 1),
+    "device_price": (0, len(DEVICE_PRICES) - 1),
+    "is_streamer": (0, 1),
+    "follow_count": _COUNT,
+    "fan_count": _COUNT,
+    "activity": (1e-6, 1e6),
+    "gift_propensity": (0, 1e9),
+    "taste": _UNBOUNDED,
+    "embedding": _UNBOUNDED,
+    "satiation_gain": (0, 1e9),
+    "attached_strength": (0, 1),
+    "attached_watch_s": (0, 1e9),
+    "attached_followed": (0, 1),
+}
+STREAMER_RANGES: dict[str, tuple[float, float]] = {
+    "popularity": (1e-15, 1e15),
+    "quality": _UNBOUNDED,
+    "sensationalism": _UNBOUNDED,
+    "home_hour": (0, 24),
+    "embedding": _UNBOUNDED,
+}
+ROOM_RANGES: dict[str, tuple[float, float]] = {"start_s": (-1e9, 1e9), "end_s": (-1e9, 1e9)}

@@ -9,29 +9,20 @@ from __future__ import annotations
 import functools
 import json
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig, WorldConfig
-from livestream_env.files import atomic_path
-from livestream_env.world.room_index import CONTENT_STEP_S, INDEX_STEP_S, availability_index
+from livestream_env.files import read_arrays, reading, write_arrays
+from livestream_env.settings import check_integer, check_number, check_text
+from livestream_env.world.checks import IDS, check_world
+from livestream_env.world.room_index import availability_index, index_span
 from livestream_env.world.synthetic import draw_content, draw_world, endless_rooms
-from livestream_env.world.tables import (
-    AGE_RANGES,
-    DAY_S,
-    DEVICE_PRICES,
-    GENDERS,
-    MIN_ROOM_S,
-    ROOM_DTYPE,
-    streamer_dtype,
-    viewer_dtype,
-)
+from livestream_env.world.tables import DAY_S, MAX_DAYS
 
 FORMAT = 2  # of the .npz
 
@@ -95,11 +86,8 @@ class World:
         if not self.category_names and "taste" in (self.viewers.dtype.names or ()):
             names = tuple(f"category_{k}" for k in range(self.num_categories))
             object.__setattr__(self, "category_names", names)
-        _check(self)
-        # Room ends beyond the last day belong to episodes that run over midnight.
-        start_s = min(0.0, float(self.rooms["start_s"].min()))
-        end_s = max(self.days * DAY_S, float(self.rooms["end_s"].max()))
-        num_bins = int(np.ceil((end_s - start_s) / INDEX_STEP_S)) + 1
+        check_world(self)
+        start_s, num_bins = index_span(self.rooms, self.days * DAY_S)
         tables = availability_index(
             self.rooms, self.streamers, self.content, self.num_categories, start_s, num_bins
         )
@@ -131,9 +119,7 @@ class World:
             "simulator": self.simulator.to_dict(),
         }
         arrays = {name: getattr(self, name) for name in _SAVED}
-        # A stream, because NumPy appends .npz to a name without it.
-        with atomic_path(Path(path)) as temporary, open(temporary, "wb") as stream:
-            np.savez_compressed(stream, meta=np.array(json.dumps(meta)), **arrays)
+        write_arrays(path, {"meta": np.array(json.dumps(meta)), **arrays})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> World:
@@ -141,27 +127,24 @@ class World:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: it is not a world.
+            IsADirectoryError: it is a directory.
+            ValueError: it is not a world, it is damaged, or it has no checksum, as worlds have
+                that were saved before there was one.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"world: there is no file {str(path)!r}")
-        try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                meta = json.loads(str(archive["meta"]))
-                arrays = {name: archive[name] for name in _SAVED}
-        except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"world: {str(path)!r} is not a world file ({error})") from error
-        if meta.get("format") != FORMAT:
-            raise ValueError(
-                f"world: {str(path)!r} has format {meta.get('format')!r}, valid is {FORMAT}"
+        with reading(path, "a world file"):
+            arrays: dict[str, Any] = read_arrays(path, ("meta", *_SAVED))
+            meta = json.loads(str(arrays.pop("meta")))
+            if meta["format"] != FORMAT:
+                raise ValueError(f"it has format {meta['format']!r}, valid is {FORMAT}")
+            return cls(
+                **arrays,
+                days=check_integer("days", meta["days"], 1, MAX_DAYS),
+                simulator=SimulatorConfig().replace(dict(meta["simulator"])),
+                highlight_share=check_number("highlight_share", meta["highlight_share"], 0, 1),
+                category_names=tuple(
+                    check_text("category_names", name) for name in meta["category_names"]
+                ),
             )
-        return cls(
-            **arrays,
-            days=int(meta["days"]),
-            simulator=SimulatorConfig().replace(meta["simulator"]),
-            highlight_share=float(meta["highlight_share"]),
-            category_names=tuple(meta["category_names"]),
-        )
 
     # A world is shared, not copied: a copy of an environment plays in the same world.
     def __copy__(self) -> World:
@@ -228,100 +211,4 @@ def _always_live(world: World) -> World:
     )
 
 
-_IDS = ("viewer_ids", "streamer_ids", "room_ids")
-_SAVED = ("viewers", "streamers", "rooms", "content", "hourly_activity", *_IDS)
-
-
-def _check(world: World) -> None:
-    """Raise ``ValueError`` for arrays that the simulator could not play in."""
-    viewers, streamers, rooms = world.viewers, world.streamers, world.rooms
-    try:
-        categories, dimension = viewers.dtype["taste"].shape[0], viewers.dtype["embedding"].shape[0]
-        dtypes = (viewer_dtype(categories, dimension), streamer_dtype(dimension), ROOM_DTYPE)
-    except (KeyError, IndexError) as error:
-        raise ValueError(f"viewers: not of viewer_dtype ({error})") from error
-    for name, array, dtype in zip(
-        ("viewers", "streamers", "rooms"), (viewers, streamers, rooms), dtypes, strict=True
-    ):
-        if array.dtype != dtype or array.ndim != 1 or not len(array):
-            raise ValueError(f"{name} must be a table of at least one row of {dtype}")
-        for column in cast(tuple[str, ...], dtype.names):
-            if not np.isfinite(array[column]).all():
-                raise ValueError(f"{name}: every {column} must be finite")
-    same = rooms["streamer"][1:] == rooms["streamer"][:-1]
-    bounds = np.searchsorted(rooms["streamer"], np.arange(len(streamers) + 1))
-    cells = np.ceil((rooms["end_s"] - rooms["start_s"]) / CONTENT_STEP_S)
-    limits = {  # column → lowest and highest value
-        "age": (0, len(AGE_RANGES) - 1),
-        "gender": (0, len(GENDERS) - 1),
-        "device_price": (0, len(DEVICE_PRICES) - 1),
-        "is_streamer": (0, 1),
-        "follow_count": (0, np.inf),
-        "fan_count": (0, np.inf),
-        "activity": (1e-6, np.inf),
-        "gift_propensity": (0, np.inf),
-        "satiation_gain": (0, np.inf),
-        "attached_streamer": (-1, len(streamers) - 1),
-        "attached_strength": (0, 1),
-        "attached_watch_s": (0, np.inf),
-        "attached_followed": (0, 1),
-    }
-    wrong = (
-        {
-            f"viewers: {column} must be in [{low:g}, {high:g}]": (
-                viewers[column].min() < low or viewers[column].max() > high
-            )
-            for column, (low, high) in limits.items()
-        }
-        | {
-            f"streamers: category must be in [0, {categories})": (
-                streamers["category"].min() < 0 or streamers["category"].max() >= categories
-            ),
-            "streamers: popularity must be positive": streamers["popularity"].min() <= 0,
-            f"rooms: streamer must be in [0, {len(streamers)})": (
-                rooms["streamer"].min() < 0 or rooms["streamer"].max() >= len(streamers)
-            ),
-            f"rooms: each must last at least {MIN_ROOM_S:g} s": (
-                (rooms["end_s"] - rooms["start_s"]).min() < MIN_ROOM_S
-            ),
-            "rooms must be sorted by streamer, then start, without overlap": (
-                (np.diff(rooms["streamer"]) < 0).any()
-                or (rooms["start_s"][1:][same] < rooms["end_s"][:-1][same]).any()
-            ),
-            "streamers: first_room and num_rooms must say where their rooms are": (
-                not np.array_equal(streamers["num_rooms"], np.diff(bounds))
-                or not np.array_equal(streamers["first_room"], bounds[:-1])
-            ),
-            "content must hold a bit per 30 s of every room": (
-                world.content.dtype != np.uint8
-                or rooms["content"].min() < 0
-                or (rooms["content"] + cells).max() > 8 * len(world.content)
-            ),
-            "hourly_activity must be 24 positive numbers that sum to 1": (
-                world.hourly_activity.shape != (24,)
-                or not world.hourly_activity.min() > 0
-                or not np.isclose(world.hourly_activity.sum(), 1.0)
-            ),
-            f"highlight_share must be in [0, 1], got {world.highlight_share}": (
-                not 0 <= world.highlight_share <= 1
-            ),
-            f"days must be at least 1, got {world.days}": world.days < 1,
-            f"category_names must be {categories} names, got {world.category_names}": (
-                len(world.category_names) != categories
-            ),
-        }
-        | {
-            f"{name} must be {len(table)} distinct int64": (
-                ids.dtype != np.int64 or ids.shape != table.shape or len(np.unique(ids)) != len(ids)
-            )
-            for name, ids, table in zip(
-                _IDS,
-                (world.viewer_ids, world.streamer_ids, world.room_ids),
-                (viewers, streamers, rooms),
-                strict=True,
-            )
-        }
-    )
-    for message, is_wrong in wrong.items():
-        if is_wrong:
-            raise ValueError(message)
+_SAVED = ("viewers", "streamers", "rooms", "content", "hourly_activity", *IDS)

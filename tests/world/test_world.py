@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import json
@@ -11,10 +12,11 @@ import pytest
 from scipy import stats
 
 from livestream_env import LiveStreamRecEnv, World, WorldConfig
+from livestream_env.files import read_arrays, write_arrays
 from livestream_env.simulator.world_arrays import world_arrays
-from livestream_env.world import DAY_S, MIN_ROOM_S
+from livestream_env.world import DAY_S, MIN_ROOM_S, tables
 from livestream_env.world.room_index import CONTENT_STEP_S, INDEX_STEP_S
-from livestream_env.world.world import _drawn
+from livestream_env.world.world import _SAVED, _drawn
 from tests.helpers import assert_same
 
 TINY = {"num_viewers": 40, "num_streamers": 30, "days": 2}
@@ -312,13 +314,67 @@ class TestFiles:
         with pytest.raises(ValueError, match="is not a world file"):
             World.load(tmp_path / "w.npz")
 
-    @staticmethod
-    def rewrite(world, path, change):
-        world.save(path)
+    def test_one_flipped_bit(self, tiny, tmp_path):
+        path = tmp_path / "w.npz"
+        tiny.save(path)
+        whole = path.read_bytes()
+        for at in range(40, len(whole), len(whole) // 50):
+            damaged = bytearray(whole)
+            damaged[at] ^= 16
+            path.write_bytes(damaged)
+            with contextlib.suppress(ValueError):  # a date in the zip file's directory, say
+                assert World.load(path) == tiny
+
+    def test_edited_or_without_checksum(self, tiny, tmp_path):
+        path = tmp_path / "w.npz"
+        tiny.save(path)
         with np.load(path) as archive:
             arrays = dict(archive)
-        change(arrays)
+        arrays["content"] = arrays["content"] ^ 1
         np.savez(path, **arrays)
+        with pytest.raises(ValueError, match=r"w\.npz is not a world file: .*do not have its chec"):
+            World.load(path)
+        del arrays["checksum"]
+        np.savez(path, **arrays)
+        with pytest.raises(ValueError, match=r"w\.npz is not a world file: it has no checksum"):
+            World.load(path)
+
+    @pytest.mark.parametrize(
+        ("name", "value", "message"),
+        [
+            ("days", 10**7, r"days must be an integer in \[1, 4000\], got 10000000"),
+            ("days", "3", "days must be an integer"),
+            ("category_names", list(range(8)), "category_names must be a string, got 0"),
+            ("category_names", None, "not a world file: TypeError"),
+            ("highlight_share", float("nan"), "highlight_share must be a number"),
+            ("simulator", ["click_bias"], "is not a world file"),
+            ("simulator", {"click_bias": 1e300}, r"config\['click_bias'\] must be a number in"),
+        ],
+    )
+    def test_edited_metadata(self, tiny, tmp_path, name, value, message):
+        def change(arrays):
+            meta = {**json.loads(str(arrays["meta"])), name: value}
+            arrays["meta"] = np.array(json.dumps(meta))
+
+        self.rewrite(tiny, tmp_path / "w.npz", change)
+        with pytest.raises(ValueError, match=message) as caught:
+            World.load(tmp_path / "w.npz")
+        assert str(tmp_path / "w.npz") in str(caught.value)
+
+    @pytest.mark.parametrize("meta", ["[]", "3", "{", "[" * 100_000, "{}", "\ud800"])
+    def test_metadata_that_is_none(self, tiny, tmp_path, meta):
+        self.rewrite(tiny, tmp_path / "w.npz", lambda arrays: arrays.update(meta=np.array(meta)))
+        with pytest.raises(ValueError, match="is not a world file"):
+            World.load(tmp_path / "w.npz")
+
+    @staticmethod
+    def rewrite(world, path, change):
+        """Change a world's arrays and give them their checksum."""
+        names = ("meta", *_SAVED)
+        world.save(path)
+        arrays = read_arrays(path, names)
+        change(arrays)
+        write_arrays(path, arrays)
 
 
 class TestImpossibleWorlds:
@@ -334,14 +390,23 @@ class TestImpossibleWorlds:
             ("viewers", "activity", 0.0, "activity must be in"),
             ("viewers", "activity", np.nan, "viewers: every activity must be finite"),
             ("viewers", "taste", np.inf, "viewers: every taste must be finite"),
-            ("viewers", "fan_count", -1.0, r"fan_count must be in \[0, inf\]"),
+            ("viewers", "fan_count", -1.0, r"fan_count must be in \[0, 1e\+12\], got -1"),
             ("viewers", "attached_streamer", 30, r"attached_streamer must be in \[-1, 29\]"),
             ("viewers", "attached_strength", 1.5, r"attached_strength must be in \[0, 1\]"),
             ("streamers", "category", 8, r"category must be in \[0, 8\)"),
-            ("streamers", "popularity", 0.0, "popularity must be positive"),
+            ("streamers", "popularity", 0.0, r"popularity must be in \[1e-15, 1e\+15\], got 0"),
             ("streamers", "quality", np.nan, "streamers: every quality must be finite"),
             ("streamers", "num_rooms", 10_000, "first_room and num_rooms"),
             ("streamers", "first_room", 1, "first_room and num_rooms"),
+            ("viewers", "taste", 3e38, r"taste must be in \[-10000, 10000\], got 3e\+38"),
+            ("viewers", "embedding", -3e38, "embedding must be in"),
+            ("viewers", "satiation_gain", 3e38, "satiation_gain must be in"),
+            ("streamers", "embedding", 3e38, "streamers: embedding must be in"),
+            ("streamers", "popularity", 3e38, "popularity must be in"),
+            ("streamers", "home_hour", 25.0, "home_hour must be in"),
+            ("rooms", "end_s", 1e300, "end_s must be in"),
+            ("rooms", "end_s", 9e8, "content must hold a bit"),
+            ("rooms", "content", 2**63 - 1, "content must hold a bit"),
             ("rooms", "streamer", 30, r"streamer must be in \[0, 30\)"),
             ("rooms", "start_s", np.nan, "rooms: every start_s must be finite"),
             ("rooms", "end_s", -1e9, f"at least {MIN_ROOM_S:g} s"),
@@ -354,6 +419,21 @@ class TestImpossibleWorlds:
         array[column][-1 if table == "rooms" else 0] = value
         with pytest.raises(ValueError, match=message):
             replace(tiny, **{table: array})
+
+    def test_every_column_has_a_range(self, tiny):
+        rows = {"attached_streamer", "category", "first_room", "num_rooms", "content", "streamer"}
+        for table, ranges in (
+            (tiny.viewers, tables.VIEWER_RANGES),
+            (tiny.streamers, tables.STREAMER_RANGES),
+            (tiny.rooms, tables.ROOM_RANGES),
+        ):
+            assert set(table.dtype.names) - rows == ranges.keys()
+
+    def test_rooms_over_too_many_days(self, tiny):
+        rooms = tiny.rooms.copy()
+        rooms["start_s"][-1], rooms["end_s"][-1] = 9.5e8, 9.5e8 + 60
+        with pytest.raises(ValueError, match="must span at most 30,000,000 quarters"):
+            replace(self.of_categories(tiny, 64), rooms=rooms)
 
     def test_overlapping_and_unsorted_rooms(self, tiny):
         overlapping = tiny.rooms.copy()
@@ -381,3 +461,12 @@ class TestImpossibleWorlds:
     def test_wrong_scalars(self, tiny, name, value):
         with pytest.raises(ValueError, match=name):
             replace(tiny, **{name: value})
+
+    @staticmethod
+    def of_categories(world, count):
+        """The same world with tastes for more categories, of which nothing is."""
+        old = world.viewers
+        viewers = np.zeros(len(old), tables.viewer_dtype(count, old["embedding"].shape[1]))
+        for column in set(old.dtype.names) - {"taste", "satiation_gain"}:
+            viewers[column] = old[column]
+        return replace(world, viewers=viewers, category_names=())

@@ -163,7 +163,7 @@ class Plain(QNetwork):
 def test_a_network_of_ones_own_learns_the_same(masked, monkeypatch):
     mask_fn = (lambda observation: observation[:, :ACTIONS] > -1.0) if masked else None
     ours = learner(mask_fn, hidden_sizes=(16,), max_grad_norm=0.5)
-    monkeypatch.setattr("agents.dqn.learner._build_network", lambda *sizes: Plain())
+    monkeypatch.setattr("agents.dqn.learner.build_network", lambda *sizes: Plain())
     own = learner(mask_fn, hidden_sizes=(16,), max_grad_norm=0.5)
     own._weights.copy_(ours._weights)
     own._target_weights.copy_(ours._target_weights)
