@@ -35,7 +35,7 @@ from livestream_env.logs.writing import FORMATS
 from livestream_env.simulated_logs.export import export_log
 from livestream_env.simulated_logs.simulation import simulate_logs
 from scripts.command_line import described_parser, json_object, positive_int
-from scripts.evaluate import load_agent
+from scripts.evaluate import add_model_arguments, load_agent
 
 MAX_ENVS = 1024
 _PACKAGES = ("gymnasium", "numba", "numpy", "pyarrow")
@@ -50,7 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
         default="logging",
         help=f"{', '.join(AGENTS)}, or module:Class; default: %(default)s",
     )
-    parser.add_argument("--model", type=Path, help="what a learner saved; read with Class.load")
+    add_model_arguments(parser)
     parser.add_argument("--viewers", type=positive_int, help="default: all of the world's")
     parser.add_argument("--days", type=positive_int, default=7, help="default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, help="folder, new or empty")
