@@ -134,8 +134,25 @@ class SB3Agent:
             self.model.save(temporary)
 
     @classmethod
-    def load(cls, path: str | Path, env: gym.Env | None = None) -> Self:
-        """A stored agent; ``env`` (a single one) is needed to train on, not to predict."""
+    def load(
+        cls, path: str | Path, env: gym.Env | None = None, *, trust_pickle: bool = False
+    ) -> Self:
+        """A stored agent.
+
+        Args:
+            path: The file.
+            env: A single environment, needed to train on, not to predict.
+            trust_pickle: Load it although it can hold code: SB3's files are pickles.
+
+        Raises:
+            ValueError: ``trust_pickle`` is not True; the file is not opened then.
+        """
+        if trust_pickle is not True:
+            raise ValueError(
+                f"{path} is a model of Stable-Baselines3, which holds pickled Python objects: to "
+                "load it is to run whatever code is in it. If it is yours, or you trust who made "
+                "it, pass trust_pickle=True (on the command line --trust-pickle)"
+            )
         agent = cls.__new__(cls)
         agent.model = cls.model_class.load(path, device="cpu")
         if env is not None:
