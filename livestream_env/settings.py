@@ -109,9 +109,13 @@ def check_names(
     """
     for name in given:
         if name not in valid:
-            near = difflib.get_close_matches(str(name), valid, 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise error(f"{refusal} {name!r}{hint}; valid are {', '.join(valid)}")
+            raise error(f"{refusal} {name!r}{hint(name, valid)}; valid are {', '.join(valid)}")
+
+
+def hint(name: object, valid: Iterable[str]) -> str:
+    """The valid name that a mistyped one is most like, as " (did you mean 'this'?)", or ""."""
+    near = difflib.get_close_matches(str(name), list(valid), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _is_integer(value: object) -> bool:
