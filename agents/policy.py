@@ -212,7 +212,8 @@ def agent_spec(name: str) -> AgentSpec:
         spec = AgentSpec(name, base, learns=hasattr(load_policy_class(base), "learn"))
     else:
         raise ValueError(
-            f"unknown agent {base!r}{hint(base, AGENTS)}; valid are {', '.join(AGENTS)}, or a class 'module:Class'"
+            f"unknown agent {base!r}{hint(base, AGENTS)}; valid are {', '.join(AGENTS)}, "
+            "or a class 'module:Class'"
         )
     if not mark:
         return spec
