@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from livestream_env.arguments import RENDER_MODES, EnvArguments, takes_env_arguments
 from livestream_env.infos import info_of_one
 from livestream_env.observation import ObservationLayout
+from livestream_env.registration import SpecAttribute
 from livestream_env.rendering import Renderer
 from livestream_env.simulation import Observation, Simulation, check_options
 from livestream_env.world import World
@@ -112,6 +113,7 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
     """
 
     metadata = {"render_modes": list(RENDER_MODES), "render_fps": 2}  # noqa: RUF012 - Gymnasium's API
+    spec = SpecAttribute()
 
     def __init__(self, **arguments: Any) -> None:
         given = EnvArguments.of(LiveStreamRecEnv, arguments)

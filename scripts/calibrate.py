@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from agents.policy import AGENTS, agent_spec
 from livestream_env.files import write_text
-from scripts.command_line import described_parser, json_object, positive_int
+from scripts.command_line import described_parser, json_object, positive_int, whole_number
 
 if TYPE_CHECKING:
     from livestream_env import World
@@ -248,7 +248,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = described_parser("scripts.calibrate", __doc__)
     parser.add_argument("logs", type=Path, nargs="?", metavar="LOGS", help="a folder or a .zip")
     parser.add_argument("--check", action="store_true", help="the default world, without logs")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--seed", type=whole_number, default=0, help="default: %(default)s")
     of_logs = parser.add_argument_group("with LOGS")
     of_logs.add_argument("--world", type=Path, metavar="NPZ", help="write the fitted world")
     of_logs.add_argument("--json", type=Path, metavar="FILE", help="write all that is printed")

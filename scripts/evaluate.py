@@ -18,7 +18,13 @@ from agents.evaluation import EVALUATION_SEED, evaluate
 from agents.policy import AGENTS, Policy, agent_spec, load_policy_class
 from agents.reports.reporting import describe_episodes
 from livestream_env.files import atomic_path
-from scripts.command_line import add_env_arguments, described_parser, make_env, positive_int
+from scripts.command_line import (
+    add_env_arguments,
+    described_parser,
+    make_env,
+    positive_int,
+    whole_number,
+)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -28,7 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_model_arguments(parser)
     add_env_arguments(parser)
     parser.add_argument("--episodes", type=positive_int, default=1000, help="%(default)s")
-    parser.add_argument("--seed", type=int, default=EVALUATION_SEED, help="%(default)s")
+    parser.add_argument("--seed", type=whole_number, default=EVALUATION_SEED, help="%(default)s")
     parser.add_argument("--csv", type=Path, help="also write one row per viewer-day")
     return parser
 

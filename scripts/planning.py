@@ -18,7 +18,7 @@ import gymnasium as gym
 from agents.evaluation import evaluate
 from agents.policy import agent_spec
 from agents.rules.far_sighted import EPISODES
-from scripts.command_line import described_parser, positive_int
+from scripts.command_line import described_parser, positive_int, whole_number
 
 if TYPE_CHECKING:
     from agents.reports.statistics import Comparison
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the table, Markdown."""
     parser = described_parser("scripts.planning", __doc__)
     parser.add_argument("--episodes", type=positive_int, default=4096, help="of each environment")
-    parser.add_argument("--seed", type=int, default=2026, help="of the viewers")
+    parser.add_argument("--seed", type=whole_number, default=2026, help="of the viewers")
     args = parser.parse_args(argv)
     print(
         "| environment | random | greedy | far-sighted | far-sighted / greedy | greedy / random |"

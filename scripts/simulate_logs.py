@@ -31,7 +31,7 @@ from tqdm import tqdm
 import livestream_env
 from agents.policy import AGENTS
 from livestream_env import SimulatorConfig, WorldConfig
-from scripts.command_line import described_parser, json_object, positive_int
+from scripts.command_line import described_parser, json_object, positive_int, whole_number
 from scripts.evaluate import add_model_arguments, load_agent
 
 if TYPE_CHECKING:
@@ -56,9 +56,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--days", type=positive_int, default=7, help="default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, help="folder, new or empty")
     parser.add_argument("--overwrite", action="store_true", help="replace an older log there")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--seed", type=whole_number, default=0, help="default: %(default)s")
     parser.add_argument("--format", choices=FORMATS, default="csv", help="default: %(default)s")
-    parser.add_argument("--world-seed", type=int, help="of the synthetic world; default: 0")
+    parser.add_argument(
+        "--world-seed", type=whole_number, help="of the synthetic world; default: 0"
+    )
     parser.add_argument(
         "--env-kwargs",
         type=json_object,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 from agents.evaluation import evaluate
-from scripts.command_line import described_parser, positive_int
+from scripts.command_line import described_parser, positive_int, whole_number
 
 if TYPE_CHECKING:
     from agents.dqn import DQN
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the result as JSON; returns the exit status."""
     parser = described_parser("scripts.time_to_score", __doc__)
     parser.add_argument("--reference-steps", type=positive_int, default=300_000)
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--seed", type=whole_number, default=0, help="default: %(default)s")
     args = parser.parse_args(argv)
     result = time_to_score(args.reference_steps, seed=args.seed)
     print(json.dumps({**dataclasses.asdict(result), "ratio": result.ratio}, indent=2))

@@ -23,6 +23,7 @@ from scripts.command_line import (
     json_object,
     make_env,
     positive_int,
+    whole_number,
 )
 
 
@@ -45,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
         "'{\"gamma\": 0.99}', for others arguments of their class",
     )
     parser.add_argument("--timesteps", type=positive_int, default=200_000, help="%(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="%(default)s")
+    parser.add_argument("--seed", type=whole_number, default=0, help="%(default)s")
     add_env_arguments(parser)
     parser.add_argument("--eval-episodes", type=positive_int, default=1000, help="%(default)s")
     parser.add_argument("--out", type=Path, default=None, help="default: runs/AGENT-SEED")

@@ -27,6 +27,7 @@ from agents.sb3.tuned_settings import TUNED
 from agents.vector import make_training_env
 from livestream_env.files import atomic_path
 from livestream_env.sb3_vec_env import LiveStreamRecVecEnv
+from livestream_env.settings import check_names
 from livestream_env.simulated_logs.policy import flat_layout
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 
@@ -56,6 +57,9 @@ class SB3Agent:
     def __init__(
         self, env: gym.Env, seed: int | None = None, tuned: bool = False, **settings: Any
     ) -> None:
+        own = ("num_envs", "hidden_sizes", "learning_rate_schedule")
+        valid = (*inspect.signature(self.model_class).parameters, *own)
+        check_names(settings, valid, f"{type(self).__name__} has no setting")
         tuned_settings = TUNED[self.name] if tuned else {}
         chosen = {**self.defaults, **tuned_settings, **settings}
         dict_space = isinstance(env.observation_space, gym.spaces.Dict)

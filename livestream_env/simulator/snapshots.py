@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +31,6 @@ from livestream_env.simulator.state import (
 from livestream_env.world import DAY_S, World
 from livestream_env.world.room_index import CONTENT_STEP_S
 
-_DIGESTS: WeakKeyDictionary[World, int] = WeakKeyDictionary()
-
 
 def _digest(*parts: bytes) -> int:
     """64 bits of the parts."""
@@ -44,34 +41,6 @@ def _digest(*parts: bytes) -> int:
     return int.from_bytes(whole.digest()[:8], "little")
 
 
-def world_digest(world: World) -> int:
-    """64 bits of all that is played in; computed once per world, in a few hundredths of a second.
-
-    Equal worlds have the same, whether drawn or loaded; ids and names do not count.
-    """
-    if world not in _DIGESTS:
-        tables = {name: getattr(world, name) for name in ("viewers", "streamers", "rooms")}
-        columns = {
-            # Column by column, because what lies between the columns of a record is undefined.
-            f"{name}.{column}": table[column]
-            for name, table in tables.items()
-            for column in table.dtype.names
-        }
-        columns |= {
-            "content": world.content,
-            "hourly_activity": world.hourly_activity,
-            "others": np.array([world.days, world.highlight_share]),
-        }
-        _DIGESTS[world] = _digest(
-            *(
-                part
-                for name, column in columns.items()
-                for part in (f"{name} {column.dtype} {column.shape}".encode(), column.tobytes())
-            )
-        )
-    return _DIGESTS[world]
-
-
 def made_for(world: World, parameters: NDArray[Any]) -> NDArray[np.uint64]:
     """Digests of what a snapshot is made for, in the order of ``ORIGINS``."""
 
@@ -80,7 +49,7 @@ def made_for(world: World, parameters: NDArray[Any]) -> NDArray[np.uint64]:
 
     return np.array(
         [
-            world_digest(world),
+            int(world.digest, 16),
             of("one_visit", "horizon_s", "first_visit_span_s"),
             of(*SimulatorConfig.names()),
             of(*(f"use_{name}" for name in SWITCHES)),
