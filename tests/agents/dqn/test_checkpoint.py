@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 from agents.dqn import DQN
 from agents.dqn.checkpoint import read_checkpoint, write_checkpoint
 from agents.dqn.config import DQNConfig
+from livestream_env.files import array_from_bytes, array_to_bytes
 from tests.agents.small_envs import chain, small_platform
 
 SMALL = {
