@@ -118,6 +118,17 @@ def check_within(name: str, array: np.ndarray, low: float, high: float) -> None:
 _FINITE = float(np.finfo(np.float32).max)
 
 
+def check_updates(description: Description, num_envs: int) -> None:
+    """Check that training owes no more updates than steps that were broken off can leave."""
+    due = description.config.updates_due(description.num_timesteps)
+    least = due - 10 * num_envs - 1_000
+    if description.num_updates < least:
+        raise ValueError(
+            f"num_updates must be at least {least} after {description.num_timesteps} steps, "
+            f"got {description.num_updates}"
+        )
+
+
 def check_learner(arrays: Mapping[str, np.ndarray], description: Description) -> None:
     """Check the arrays of ``QLearner.state_dict``."""
     check_arrays(arrays, description.learner_shapes())

@@ -28,6 +28,7 @@ from agents.dqn.checks import (
     check_episodes,
     check_learner,
     check_replay,
+    check_updates,
 )
 from agents.dqn.config import DQNConfig
 from agents.dqn.learner import MaskFunction, QLearner
@@ -93,6 +94,13 @@ class DQNState:
         if self.replay is not None and self.replay.num_envs != env.num_envs:
             self.replay = None
 
+    def _set_env_for(self, path: str | os.PathLike[str], env: VectorEnv) -> None:
+        """:meth:`set_env`, of an agent from a file: errors name both."""
+        try:
+            self.set_env(env)
+        except ValueError as error:
+            raise ValueError(f"{checkpoint_path(path)} does not fit env: {error}") from error
+
     def _make_replay(self) -> ReplayBuffer:
         assert self.env is not None
         config = self.config
@@ -141,7 +149,7 @@ class DQNState:
         agent = cls._from_description(description, device, mask_fn)
         agent.learner.load_network_state(network)
         if env is not None:
-            agent.set_env(env)
+            agent._set_env_for(path, env)
         return agent
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
@@ -199,11 +207,15 @@ class DQNState:
             learner = without_prefix("learner", arrays)
             check_learner(learner, description)
             count = len(arrays["replay/head"])
+            check_updates(description, count)
         if env.num_envs != count:
-            raise ValueError(f"env has {env.num_envs} environments, the checkpoint {count}")
+            raise ValueError(
+                f"{checkpoint_path(path)} does not fit env, which has {env.num_envs} environments, "
+                f"the checkpoint {count}"
+            )
         agent = cls._from_description(description, device, mask_fn)
         agent.learner.num_updates = description.num_updates
-        agent.set_env(env)
+        agent._set_env_for(path, env)
         with reading(checkpoint_path(path), "a checkpoint of a DQN"):
             agent._take_over(learner, arrays, header["rng"])
         return agent

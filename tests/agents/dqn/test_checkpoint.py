@@ -198,7 +198,10 @@ def test_wrong_files_are_named(tmp_path):
     agent.save_checkpoint(tmp_path / "run")
     with pytest.raises(ValueError, match=r"run\.safetensors is not .*must hold .*'model'"):
         DQN.load(tmp_path / "run")
-    with pytest.raises(ValueError, match="8 environments, the checkpoint 4"):
+    with pytest.raises(
+        ValueError,
+        match=r"run\.safetensors does not fit env, which has 8 environments, the checkpoint 4",
+    ):
         DQN.load_checkpoint(tmp_path / "run", chain(8))
 
 

@@ -212,6 +212,15 @@ def test_other_random_states(change, message, checkpoint):
     refuse(checkpoint, "checkpoint", lambda a, h: change(h["rng"]), message)
 
 
+def test_updates_that_nobody_owes(checkpoint):
+    refuse(
+        checkpoint,
+        "checkpoint",
+        lambda arrays, header: header.update(num_timesteps=10**12),
+        "num_updates must be at least .* after 1000000000000 steps",
+    )
+
+
 def test_a_memory_larger_than_any(checkpoint):
     def change(arrays, header):
         header["config"]["replay_size"] = 100_000_000_000
