@@ -16,11 +16,12 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from agents.dqn.config import DQNConfig
-from agents.dqn.files import DQNState
+from agents.dqn.files import DQNState, reads_columns
 from agents.dqn.learner import MaskFunction
 from agents.dqn.networks import ColumnLayout
 from agents.dqn.training_log import EpisodeStatistics, TrainingLog
 from agents.vector import VectorStep, env_layout, make_training_env, space_sizes
+from livestream_env.wrappers import check_columns
 
 
 class DQN(DQNState):
@@ -45,7 +46,8 @@ class DQN(DQNState):
         replay: The replay memory, once learning has begun.
 
     Raises:
-        ValueError: Spaces that do not fit, or a setting the environment cannot serve.
+        ValueError: Spaces that do not fit, a setting the environment cannot serve, or a wrapper
+            that moves or rescales columns which are read.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class DQN(DQNState):
         else:
             config = dataclasses.replace(config, **settings)
         vector_env = make_training_env(env, config.num_envs, env_kwargs)
-        layout = env_layout(vector_env)
+        layout = env_layout(vector_env, reads_columns(config, mask_fn))
         columns = None if layout is None else ColumnLayout.of(layout)
         self._build(config, *space_sizes(vector_env), columns, mask_fn)
         self.set_env(vector_env)
@@ -133,6 +135,8 @@ class DQN(DQNState):
             self.replay = self._make_replay()
         self._episodes = EpisodeStatistics(self.env.num_envs)
         observation = self._stream.reset(seed=int(self._rng["env"].integers(2**31)))
+        if self._reads_columns and self.layout is not None:
+            check_columns(self.env, observation)
         self.replay.begin(np.arange(self.env.num_envs), observation)
         return observation
 
