@@ -67,6 +67,7 @@ class DQNState:
         self.replay: ReplayBuffer | None = None
         self.num_timesteps = 0
         self._horizon = 0  # num_timesteps at the end of this training
+        self._began = (0, 0)  # num_timesteps and num_updates when the replay memory was empty
         self._observation: np.ndarray | None = None  # (N, D), None before the first reset
 
     def set_env(self, env: VectorEnv) -> None:
@@ -134,6 +135,7 @@ class DQNState:
         arrays, description = read_checkpoint(path, "model")
         agent = cls._from_description(description, device, mask_fn)
         agent.learner.load_network_state(without_prefix("network", arrays))
+        agent.learner.num_updates = description["num_updates"]
         if env is not None:
             agent.set_env(env)
         return agent
@@ -196,6 +198,7 @@ class DQNState:
         agent.replay.load_state_dict(without_prefix("replay", arrays))
         agent.learner.load_state_dict(without_prefix("learner", arrays))
         agent.learner.num_updates = description["num_updates"]
+        agent._began = tuple(description.get("began", (0, 0)))
         for name, state in description["rng"].items():
             agent._rng[name].bit_generator.state = state
         torch.set_rng_state(torch.from_numpy(arrays["torch_rng"]))
@@ -216,6 +219,7 @@ class DQNState:
             "num_timesteps": self.num_timesteps,
             "num_updates": self.learner.num_updates,
             "horizon": self._horizon,
+            "began": self._began,
         }
 
     @classmethod
