@@ -35,6 +35,7 @@ class Description:
     num_timesteps: int
     num_updates: int
     horizon: int
+    began: tuple[int, int]  # num_timesteps and num_updates when the replay memory was empty
 
     @classmethod
     def from_json(cls, header: Mapping[str, Any]) -> Self:
@@ -51,7 +52,12 @@ class Description:
             for name in ("num_timesteps", "num_updates", "horizon")
         }
         layout = None if header["layout"] is None else _layout(header["layout"], **sizes)
-        return cls(config, layout=layout, **sizes, **clocks)
+        steps, updates = header["began"]
+        began = (
+            check_integer("began", steps, 0, clocks["num_timesteps"]),
+            check_integer("began", updates, 0, clocks["num_updates"]),
+        )
+        return cls(config, layout=layout, began=began, **sizes, **clocks)
 
     def to_json(self) -> dict[str, Any]:
         """The inverse of :meth:`from_json`."""
@@ -120,7 +126,8 @@ _FINITE = float(np.finfo(np.float32).max)
 
 def check_updates(description: Description, num_envs: int) -> None:
     """Check that training owes no more updates than steps that were broken off can leave."""
-    due = description.config.updates_due(description.num_timesteps)
+    steps, updates = description.began
+    due = updates + description.config.updates_due(description.num_timesteps - steps)
     least = due - 10 * num_envs - 1_000
     if description.num_updates < least:
         raise ValueError(

@@ -42,6 +42,11 @@ from livestream_env.files import array_from_bytes, array_to_bytes, reading
 _STREAMS = ("env", "explore", "replay", "predict")
 
 
+def reads_columns(config: DQNConfig, mask_fn: MaskFunction | None) -> bool:
+    """Whether an agent of these settings looks for anything in a certain column."""
+    return config.network == "candidate" or (config.mask_actions and mask_fn is None)
+
+
 class DQNState:
     """Building, saving and loading: :class:`agents.dqn.DQN` but for the algorithm."""
 
@@ -60,6 +65,7 @@ class DQNState:
         self.observation_size = observation_size
         self.num_actions = num_actions
         self.layout = layout
+        self._reads_columns = reads_columns(config, mask_fn)
         *streams, weights = np.random.SeedSequence(config.seed).spawn(len(_STREAMS) + 1)
         self._rng = dict(zip(_STREAMS, map(np.random.default_rng, streams), strict=True))
         weights_seed = int(weights.generate_state(1)[0])
@@ -70,6 +76,7 @@ class DQNState:
         self.replay: ReplayBuffer | None = None
         self.num_timesteps = 0
         self._horizon = 0  # num_timesteps at the end of this training
+        self._began = (0, 0)  # num_timesteps and num_updates when the replay memory was empty
         self._observation: np.ndarray | None = None  # (N, D), None before the first reset
 
     def set_env(self, env: VectorEnv) -> None:
@@ -78,12 +85,13 @@ class DQNState:
         The replay memory is kept if ``env`` steps as many environments as the one before.
 
         Raises:
-            ValueError: If its spaces or its layout are not those the agent was made for.
+            ValueError: If its spaces or its layout are not those the agent was made for, or a
+                wrapper moves or rescales columns that are read.
         """
         mine, sizes = (self.observation_size, self.num_actions), space_sizes(env)
         if sizes != mine:
             raise ValueError(f"env must have (observation size, actions) = {mine}, got {sizes}")
-        layout = env_layout(env)
+        layout = env_layout(env, self._reads_columns)
         if self.layout is not None and layout is not None:
             if ColumnLayout.of(layout).to_json() != self.layout.to_json():
                 raise ValueError("env must have the layout that the agent was made for")
@@ -148,6 +156,7 @@ class DQNState:
             check_arrays(network, description.network_shapes())
         agent = cls._from_description(description, device, mask_fn)
         agent.learner.load_network_state(network)
+        agent.learner.num_updates = description.num_updates
         if env is not None:
             agent._set_env_for(path, env)
         return agent
@@ -216,6 +225,7 @@ class DQNState:
         agent = cls._from_description(description, device, mask_fn)
         agent.learner.num_updates = description.num_updates
         agent._set_env_for(path, env)
+        agent._began = description.began
         with reading(checkpoint_path(path), "a checkpoint of a DQN"):
             agent._take_over(learner, arrays, header["rng"])
         return agent
@@ -260,6 +270,7 @@ class DQNState:
             self.num_timesteps,
             self.learner.num_updates,
             self._horizon,
+            self._began,
         )
 
     @classmethod

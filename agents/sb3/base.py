@@ -27,7 +27,7 @@ from agents.sb3.tuned_settings import TUNED
 from agents.vector import make_training_env
 from livestream_env.files import atomic_path
 from livestream_env.sb3_vec_env import LiveStreamRecVecEnv
-from livestream_env.settings import check_names
+from livestream_env.settings import check_integer, check_names
 from livestream_env.simulated_logs.policy import flat_layout
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 
@@ -120,7 +120,11 @@ class SB3Agent:
 
         Returns:
             The agent.
+
+        Raises:
+            ValueError: ``total_timesteps`` is not an integer of at least 0.
         """
+        check_integer("total_timesteps", total_timesteps, 0)
         if log_dir is not None:
             self.model.set_logger(configure(str(log_dir), ["csv", "tensorboard"]))
         self.model.learn(
