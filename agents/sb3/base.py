@@ -27,6 +27,7 @@ from agents.sb3.tuned_settings import TUNED
 from agents.vector import make_training_env
 from livestream_env.files import atomic_path
 from livestream_env.sb3_vec_env import LiveStreamRecVecEnv
+from livestream_env.settings import check_names
 from livestream_env.simulated_logs.policy import flat_layout
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 
@@ -67,6 +68,10 @@ class SB3Agent:
 
     def _arguments(self, settings: dict[str, Any]) -> dict[str, Any]:
         """The model's arguments from ours."""
+        own = ("hidden_sizes", "learning_rate_schedule", "num_envs")
+        theirs = inspect.signature(self.model_class).parameters
+        valid = [name for name in theirs if name not in ("env", "seed")]
+        check_names(settings, [*valid, *own], f"{type(self).__name__} has no setting")
         arguments = {"device": "cpu", **settings}  # networks this small are slower on a GPU
         if "hidden_sizes" in arguments:
             sizes = list(arguments.pop("hidden_sizes"))
