@@ -71,6 +71,10 @@ class SB3Agent:
 
     def _arguments(self, settings: dict[str, Any]) -> dict[str, Any]:
         """The model's arguments from ours."""
+        own = ("hidden_sizes", "learning_rate_schedule", "num_envs")
+        theirs = inspect.signature(self.model_class).parameters
+        valid = [name for name in theirs if name not in ("env", "seed")]
+        check_names(settings, [*valid, *own], f"{type(self).__name__} has no setting")
         arguments = {"device": "cpu", **settings}  # networks this small are slower on a GPU
         if "hidden_sizes" in arguments:
             sizes = list(arguments.pop("hidden_sizes"))
