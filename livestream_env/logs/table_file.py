@@ -23,7 +23,7 @@ BATCH_ROWS = 1 << 20
 # No log has more; what has is refused before it costs time and memory.
 MAX_LINE_BYTES = 1 << 20
 MAX_COLUMNS = 4096
-MAX_LINES_IN_VAIN = 2_000_000  # that cannot be used, if they are most; ten times as many blank ones
+MAX_LINES_IN_VAIN = 500_000  # that cannot be used, if they are most; ten times as many blank ones
 _WHOLE_FILE = 0.9  # a mistake in more than this share of the rows is one in how the file was made
 _BOM = b"\xef\xbb\xbf"
 _CODES = {reason: code for code, reason in enumerate(REASONS, start=1)}
