@@ -5,7 +5,7 @@ project and returns how that went, in a word or two ("refused", "played"). Whate
 finding; so is a process that dies, or that is silent for longer than ``limit_s``::
 
     report = run_cases("tests.fuzz.test_snapshots:try_edit", range(10_000))
-    assert not report.findings, report
+    assert not report.findings, str(report)
 """
 
 from __future__ import annotations
