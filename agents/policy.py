@@ -181,10 +181,9 @@ def load_policy_class(target: str) -> Any:
         raise ValueError(f"an agent's class is written 'package.module:Class', got {target!r}")
     try:
         module = importlib.import_module(module_name)
+        cls = getattr(module, class_name)  # of a package that imports its classes when asked
     except ImportError as error:
         raise ValueError(f"cannot import {module_name!r} for agent {target!r}: {error}") from error
-    try:
-        cls = getattr(module, class_name)
     except AttributeError:
         near = hint(class_name, dir(module))
         raise ValueError(f"module {module_name!r} has no class {class_name!r}{near}") from None

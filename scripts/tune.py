@@ -65,9 +65,7 @@ def run_search(search: Search, trials: int, folder: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Search; returns the exit status."""
     args = make_parser().parse_args(argv)
-    import optuna
-
-    from agents.experiments.tuning import Search, trials_table
+    from agents.experiments.tuning import Search, optuna, trials_table
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for agent in args.agent:

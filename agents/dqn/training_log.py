@@ -12,6 +12,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from livestream_env.extras import needs
+
 
 class EpisodeStatistics:
     """Mean reward and length of the latest 100 episodes.
@@ -80,14 +82,16 @@ class TrainingLog:
         self._bar: Any = None
         if log_dir is not None:
             # Imported when wanted: TensorBoard takes a second to load.
-            from torch.utils.tensorboard import SummaryWriter
+            with needs("agents", "log_dir"):
+                from torch.utils.tensorboard import SummaryWriter
 
             directory = Path(log_dir)
             directory.mkdir(parents=True, exist_ok=True)
             self._csv = open(directory / "progress.csv", "a", newline="", encoding="utf-8")
             self._events = SummaryWriter(str(directory))
         if progress_bar:
-            from tqdm.auto import tqdm
+            with needs("agents", "progress_bar"):
+                from tqdm.auto import tqdm
 
             self._bar = tqdm(total=end, initial=start, unit=" steps", unit_scale=True)
 

@@ -11,13 +11,16 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from scipy.special import expit
-from tqdm import tqdm
 
 from agents.evaluation import step_info
 from agents.policy import Callback
 from agents.vector import make_training_env
+from livestream_env.extras import needs
 from livestream_env.simulated_logs.policy import LoggingPolicy, flat_layout
+
+with needs("agents", __name__):
+    from scipy.special import expit
+    from tqdm.auto import tqdm
 
 __all__ = [
     "LinUCB",
