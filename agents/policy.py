@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import gymnasium as gym
 import numpy as np
 
-from livestream_env.settings import check_names
+from livestream_env.settings import check_names, hint
 
 
 @runtime_checkable
@@ -189,13 +189,12 @@ def load_policy_class(target: str) -> Any:
         raise ValueError(f"an agent's class is written 'package.module:Class', got {target!r}")
     try:
         module = importlib.import_module(module_name)
+        cls = getattr(module, class_name, None)  # a package may import its classes when asked
     except Exception as error:  # a user's module may raise anything
         raise ValueError(f"cannot import {module_name!r} for agent {target!r}: {error}") from error
-    try:
-        cls = getattr(module, class_name)
-    except AttributeError:
+    if cls is None:
         near = hint(class_name, dir(module))
-        raise ValueError(f"module {module_name!r} has no class {class_name!r}{near}") from None
+        raise ValueError(f"module {module_name!r} has no class {class_name!r}{near}")
     if not callable(cls) or not callable(getattr(cls, "predict", None)):
         raise ValueError(
             f"agent {target!r} must be a class with a method "

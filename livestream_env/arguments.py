@@ -31,7 +31,7 @@ from livestream_env.settings import (
 from livestream_env.simulator.state import HORIZONS
 from livestream_env.world import World
 
-OBSERVATIONS = ("flat", "dict")
+OBSERVATIONS = ("flat", "dict", "rows")
 RENDER_MODES = ("ansi", "rgb_array")
 _Class = TypeVar("_Class", bound=type)
 
@@ -108,7 +108,11 @@ class EnvArguments(Settings):
     watch: str = choice(
         "log", WATCH_FORMS, '``"log"`` or ``"minutes"``: form of the watch component.'
     )
-    observation: str = choice("flat", OBSERVATIONS, '``"flat"`` (Box) or ``"dict"``.')
+    observation: str = choice(
+        "flat",
+        OBSERVATIONS,
+        '``"flat"`` (Box); ``"dict"`` (its blocks, flat) or ``"rows"`` (with a row per candidate).',
+    )
     observe: str = choice(
         "partial", OBSERVE, '``"partial"``, or ``"full"`` to append the hidden state.'
     )

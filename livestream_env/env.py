@@ -44,8 +44,10 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
 
     ## Observation Space
     ``Box(-1, 1, (D,), float32)`` with blocks in this order (``observation="dict"``: the same
-    numbers as ``Dict`` of the blocks, each flat). K categories, H impressions of history; ``layout`` names
-    every column, ``print(env.unwrapped.layout.describe())`` lists them.
+    numbers as ``Dict`` of the blocks, each flat, as Stable-Baselines3 wants them;
+    ``observation="rows"``: of the blocks in the shapes below, a row per candidate). K categories, H
+    impressions of history; ``layout`` names every column, ``print(env.unwrapped.layout.describe())``
+    lists them.
 
     | block | shape | feature | range | meaning |
     |---|---|---|---|---|

@@ -192,11 +192,17 @@ class Settings:
 
     Raises:
         ValueError: a value of the wrong type or outside its range, or an unknown choice.
+        TypeError: a setting that the group has not.
     """
 
     # How messages call a setting of the group, and how they begin for a name that it has not.
     _label = "{name}"
     _refusal = "unknown field"
+
+    def __new__(cls, *args: Any, **values: Any) -> Self:
+        """Refuse names that there are not, before Python does it without a suggestion."""
+        check_names(values, cls.names(), cls._refusal, TypeError)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         """Check each value, and bring it to its field's own type."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from agents.evaluation import EVALUATION_SEED, evaluate
 from agents.policy import AGENTS, Policy, agent_spec, load_policy_class
 from agents.reports.reporting import describe_episodes
+from livestream_env.extras import needs
 from livestream_env.files import atomic_path
 from scripts.command_line import (
     add_env_arguments,
@@ -78,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
     args = parser.parse_args(argv)
     if args.csv is not None:
-        import pandas as pd
+        with needs("agents", "scripts.evaluate --csv"):
+            import pandas as pd
     agent = load_agent(parser, args)
     episodes = evaluate(agent, args.env_id, args.env_kwargs, args.episodes, args.seed)
     print(describe_episodes(episodes))

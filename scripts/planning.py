@@ -18,6 +18,7 @@ import gymnasium as gym
 from agents.evaluation import evaluate
 from agents.policy import agent_spec
 from agents.rules.far_sighted import EPISODES
+from livestream_env.extras import needs
 from scripts.command_line import described_parser, positive_int, whole_number
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def ladder(env_id: str, episodes: int, seed: int, tuning_episodes: int = EPISODE
         seed: Of their viewers.
         tuning_episodes: Played with each weight of the far-sighted rule beforehand.
     """
-    from agents.reports.statistics import Comparison
+    with needs("agents", "scripts.planning"):
+        from agents.reports.statistics import Comparison
     from agents.rules.oracles import FarsightedOracle
 
     env = gym.make(env_id)

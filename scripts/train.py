@@ -17,6 +17,7 @@ from agents.evaluation import evaluate
 from agents.experiments.runs import Run
 from agents.policy import AGENTS, agent_spec, learn
 from agents.reports.reporting import describe_episodes
+from livestream_env.progress import Progress
 from scripts.command_line import (
     add_env_arguments,
     described_parser,
@@ -65,7 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not hasattr(agent, "learn"):
         parser.error(f"agent {args.agent!r} does not learn")
     out = args.out or Run(args.agent, args.seed).folder(Path())
-    learn(agent, args.timesteps, progress_bar=sys.stderr.isatty(), log_dir=out)
+    with Progress(args.timesteps, args.agent) as progress:
+        learn(
+            agent,
+            args.timesteps,
+            callback=lambda agent: progress.reach(agent.num_timesteps),
+            log_dir=out,
+        )
     if hasattr(agent, "save"):
         out.mkdir(parents=True, exist_ok=True)
         agent.save(out / "model")

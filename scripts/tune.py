@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from agents.policy import AGENTS
+from livestream_env.progress import Progress
 from scripts.command_line import described_parser, positive_int
 
 if TYPE_CHECKING:
@@ -40,35 +39,32 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def run_search(search: Search, trials: int, folder: Path) -> None:
-    """Run what is missing of a search, with a progress bar."""
+    """Run what is missing of a search, and say how far it is."""
     from agents.experiments.tuning import finished, trials_table, write_table
 
     done = finished(search.study(folder))
     total, finished_steps = trials * search.timesteps, len(done) * search.timesteps
     best = max((trial.value for trial in done if trial.value is not None), default=float("-inf"))
-    with tqdm(
-        total=total, initial=finished_steps, desc=search.agent, unit=" steps", unit_scale=True
-    ) as bar:
+    with Progress(total, search.agent, initial=finished_steps) as bar:
         for number in range(len(done), trials):
             start = number * search.timesteps
 
             def show(agent: object, start: int = start) -> None:
-                bar.update(start + agent.num_timesteps - bar.n)  # type: ignore[attr-defined]
+                bar.reach(start + agent.num_timesteps)  # type: ignore[attr-defined]
 
             trial = search.run_trial(folder, callback=show)
             write_table(trials_table(folder), folder / "trials.csv")
             best = max(best, trial.value if trial.value is not None else best)
-            bar.update(start + search.timesteps - bar.n)
-            bar.set_postfix(last=trial.value, best=best)
+            last = "failed" if trial.value is None else f"{trial.value:.2f}"
+            bar.note(f"trial {number}: {last}, best {best:.2f}")
+            bar.reach(start + search.timesteps)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Search; returns the exit status."""
     parser = make_parser()
     args = parser.parse_args(argv)
-    import optuna
-
-    from agents.experiments.tuning import Search, trials_table
+    from agents.experiments.tuning import Search, optuna, trials_table
 
     searches = [Search(agent, args.timesteps, args.env_id) for agent in args.agent]
     try:

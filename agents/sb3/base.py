@@ -52,13 +52,13 @@ class SB3Agent:
     model_class: ClassVar[type[BaseAlgorithm]]
     name: ClassVar[str]  # in TUNED
     defaults: ClassVar[Mapping[str, Any]] = {}
+    own_settings: ClassVar[tuple[str, ...]] = ("num_envs", "hidden_sizes", "learning_rate_schedule")
     log_interval: ClassVar[int] = 100  # episodes, or for on-policy models rollouts
 
     def __init__(
         self, env: gym.Env, seed: int | None = None, tuned: bool = False, **settings: Any
     ) -> None:
-        own = ("num_envs", "hidden_sizes", "learning_rate_schedule")
-        valid = (*inspect.signature(self.model_class).parameters, *own)
+        valid = (*inspect.signature(self.model_class).parameters, *self.own_settings)
         check_names(settings, valid, f"{type(self).__name__} has no setting")
         tuned_settings = TUNED[self.name] if tuned else {}
         chosen = {**self.defaults, **tuned_settings, **settings}
@@ -220,6 +220,8 @@ class SB3QRDQN(SB3Agent):
 
     model_class = QRDQN
     name = "sb3-qrdqn"
+
+    own_settings = (*SB3Agent.own_settings, "n_quantiles")
 
     def _arguments(self, settings: dict[str, Any]) -> dict[str, Any]:
         arguments = super()._arguments(settings)

@@ -8,6 +8,8 @@ import pytest
 import livestream_env  # noqa: F401
 from agents.experiments.suites import selected, suites
 from agents.policy import agent_spec
+from livestream_env import SimulatorConfig
+from livestream_env.arguments import EnvArguments
 from livestream_env.settings import hint
 from scripts import compare, train
 from scripts.command_line import positive_int, whole_number
@@ -90,6 +92,13 @@ def test_arguments_of_the_environment(
         gym.make("LiveStreamRec-v0", **arguments)
     with pytest.raises(error, match=f"did you mean '{nearest}'"):
         gym.make_vec("LiveStreamRec-v0", 2, vectorization_mode="vector_entry_point", **arguments)
+
+
+def test_settings_of_a_group() -> None:
+    with pytest.raises(TypeError, match=r"no parameter 'clik_bias' \(did you mean 'click_bias'"):
+        SimulatorConfig(clik_bias=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="did you mean 'horizon'"):
+        EnvArguments(horizons=1)  # type: ignore[call-arg]
 
 
 def test_ids_and_suites() -> None:
