@@ -31,10 +31,10 @@ def viewer_day_twice(folder: Path, results: Mapping[Run, Result], settings: Sett
         settings: Of all runs.
     """
     runs = {run.agent: run for run in reversed(list(results))}  # the first seed of each
-    first = [name for name in challengers(list(runs)) if name != HIGH]
-    others = [name for name in runs if name not in (*first, HIGH)]
+    agents = list(dict.fromkeys(run.agent for run in results))
+    order = dict.fromkeys([*challengers(agents), *agents])
     reasons = []
-    for agent in [*first, *others, *(name for name in runs if name == HIGH)]:
+    for agent in sorted(order, key=HIGH.__eq__):  # the oracle last
         run = runs[agent]
         try:
             replay = read_replay(run.folder(folder) / REPLAY_FILE)

@@ -19,7 +19,6 @@ from livestream_env.vector_env import LiveStreamRecVectorEnv
 
 ID = "LiveStreamRecSession-v0"
 SMALL = {"learning_starts": 32, "batch_size": 8, "replay_size": 400, "num_envs": 4, "seed": 0}
-SIZE = gym.make(ID).observation_space.shape[0]
 
 
 def made(observation="flat"):
@@ -39,7 +38,7 @@ SINGLE = {
         made(), lambda rows: rows[::-1].copy(), made().observation_space
     ),
     "ReshapeObservation": lambda: wrappers.FlattenObservation(
-        wrappers.ReshapeObservation(made(), (1, SIZE))
+        wrappers.ReshapeObservation(made(), (1, made().observation_space.shape[0]))
     ),
     "DelayObservation": lambda: wrappers.DelayObservation(made(), 1),
     "MaxAndSkipObservation": lambda: wrappers.MaxAndSkipObservation(made(), 2),
@@ -61,7 +60,7 @@ VECTOR = {
         vector(), lambda rows: rows[:, ::-1].copy()
     ),
     "ReshapeObservation": lambda: vector_wrappers.FlattenObservation(
-        vector_wrappers.ReshapeObservation(vector(), (1, SIZE))
+        vector_wrappers.ReshapeObservation(vector(), (1, vector().layout.size))
     ),
 }
 
@@ -119,11 +118,11 @@ class RewritesAll(VectorWrapper):
 
 
 @pytest.mark.parametrize(
-    "env", [SyncVectorEnv([lambda: Rewrites(made())] * 2), RewritesAll(vector())]
+    "make", [lambda: SyncVectorEnv([lambda: Rewrites(made())] * 2), lambda: RewritesAll(vector())]
 )
-def test_a_wrapper_that_hides_what_it_does_is_found_when_training_begins(env):
+def test_a_wrapper_that_hides_what_it_does_is_found_when_training_begins(make):
     with pytest.raises(ValueError, match=r"Rewrites\w* .*rewrites the observation"):
-        DQN(env, **SMALL).learn(64)
+        DQN(make(), **SMALL).learn(64)
 
 
 class Shaped(gym.Wrapper):
