@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from livestream_env.files import write_text
 
 __all__ = ["Section", "figure", "markdown", "side_by_side", "write_html"]
 
+LARGEST = 1e30  # number of a replay
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -66,7 +68,8 @@ def side_by_side(recordings: Mapping[str, Mapping[str, Any]]) -> str:
     """
     plays = [{"agent": agent, **recording} for agent, recording in recordings.items()]
     # In a script element only "<" can end or change the text.
-    data = json.dumps(plays, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(_finite(plays), allow_nan=False, separators=(",", ":"))
+    data = data.replace("<", "\\u003c")
     tastes = ", ".join(f"{k}: {taste:+.1f}" for k, taste in enumerate(plays[0]["tastes"]))
     about = f"{'; '.join(plays[0]['viewer'])}; tastes by category, in standard deviations: {tastes}"
     return (
@@ -78,6 +81,15 @@ def side_by_side(recordings: Mapping[str, Mapping[str, Any]]) -> str:
         f'<div class="replay"><script type="application/json">{data}</script>'
         "<noscript>The replay needs JavaScript, which is in this file.</noscript></div>"
     )
+
+
+def _finite(value: Any) -> Any:
+    """JSON values whose numbers can be drawn: NaN is 0, what is too large is ±1e30."""
+    if isinstance(value, float):
+        return min(max(value, -LARGEST), LARGEST) if not math.isnan(value) else 0.0
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def write_html(path: Path, title: str, sections: Sequence[Section], subtitle: str = "") -> None:

@@ -162,7 +162,7 @@ def draw_curves(
         by_time.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if span < 2 else (1,)))
         by_time.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         by_time.xaxis.set_minor_locator(NullLocator())
-    of = "" if days is None else f", first {days:,}"
+    of = "" if days is None else f" (the first {days:,})"
     by_steps.set_ylabel(f"reward per viewer-day{of}")
     if len(curves):
         by_steps.set_title(

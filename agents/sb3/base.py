@@ -51,6 +51,7 @@ class SB3Agent:
 
     model_class: ClassVar[type[BaseAlgorithm]]
     name: ClassVar[str]  # in TUNED
+    own: ClassVar[tuple[str, ...]] = ("hidden_sizes", "learning_rate_schedule", "num_envs")
     defaults: ClassVar[Mapping[str, Any]] = {}
     own_settings: ClassVar[tuple[str, ...]] = ("num_envs", "hidden_sizes", "learning_rate_schedule")
     log_interval: ClassVar[int] = 100  # episodes, or for on-policy models rollouts
@@ -71,10 +72,9 @@ class SB3Agent:
 
     def _arguments(self, settings: dict[str, Any]) -> dict[str, Any]:
         """The model's arguments from ours."""
-        own = ("hidden_sizes", "learning_rate_schedule", "num_envs")
         theirs = inspect.signature(self.model_class).parameters
-        valid = [name for name in theirs if name not in ("env", "seed")]
-        check_names(settings, [*valid, *own], f"{type(self).__name__} has no setting")
+        valid = [name for name in theirs if name not in ("env", "seed", "_init_setup_model")]
+        check_names(settings, [*valid, *self.own], f"{type(self).__name__} has no setting")
         arguments = {"device": "cpu", **settings}  # networks this small are slower on a GPU
         if "hidden_sizes" in arguments:
             sizes = list(arguments.pop("hidden_sizes"))
@@ -220,6 +220,7 @@ class SB3QRDQN(SB3Agent):
 
     model_class = QRDQN
     name = "sb3-qrdqn"
+    own = (*SB3Agent.own, "n_quantiles")
 
     own_settings = (*SB3Agent.own_settings, "n_quantiles")
 

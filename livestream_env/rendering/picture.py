@@ -168,8 +168,8 @@ class Canvas:
         chosen = [card for card in frame.cards if card.chosen]
         lead = f"slot {chosen[0].slot}:" if chosen else "an episode begins"
         self._text((x, top + 20), lead, 15, _INK, "lm")
-        x += self._fonts[15].getlength(lead) + 8
-        width = sum(self._fonts[13].getlength(text) + 16 for text in frame.events.values())
+        x += self._width(lead, 15) + 8
+        width = sum(self._width(text, 13) + 16 for text in frame.events.values())
         size = 13 if x + width < WIDTH - 2 * _GAP else 11
         for kind, text in frame.events.items():
             x = self._chip((x, top + 20), text, size, _EVENT_COLOURS[kind]) + 6
@@ -201,7 +201,21 @@ class Canvas:
     def _text(
         self, at: tuple[float, float], text: str, size: int, fill: str, anchor: str = "la"
     ) -> None:
-        self._pen.text(at, text, fill=fill, font=self._fonts[size], anchor=anchor)
+        # Word by word: at these sizes the font's own spaces are too narrow to be seen.
+        x = at[0] - {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]] * self._width(text, size)
+        for word in text.split(" "):
+            place = (round(x), at[1])
+            self._pen.text(place, word, fill, self._fonts[size], "l" + anchor[1])
+            x += self._width(word, size) + self._space(size)
+
+    def _width(self, text: str, size: int) -> float:
+        """Of ``text`` as :meth:`_text` writes it."""
+        words = text.split(" ")
+        written = sum(self._fonts[size].getlength(word) for word in words)
+        return float(written) + (len(words) - 1) * self._space(size)
+
+    def _space(self, size: int) -> float:
+        return max(self._fonts[size].getlength(" "), round(0.28 * size))
 
     def _panel(self, box: _Box, fill: str, outline: str = _LINE) -> None:
         width = 3 if outline == _CHOSEN else 1
@@ -211,7 +225,7 @@ class Canvas:
         self, at: tuple[float, float], text: str, size: int, fill: str, right: bool = False
     ) -> float:
         """A label on a coloured ground, vertically centred at ``at``; returns its right edge."""
-        width = self._fonts[size].getlength(text) + 10
+        width = self._width(text, size) + 10
         x, y = (at[0] - width, at[1]) if right else at
         box = (x, y - size / 2 - 3, x + width, y + size / 2 + 3)
         self._pen.rounded_rectangle(box, radius=4, fill=fill)

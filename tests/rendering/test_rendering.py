@@ -262,3 +262,22 @@ def test_words():
     assert clock(3 * 86_400 + 20 * 3600 + 41 * 60 + 7.9) == "day 3, 20:41:07"
     assert (minutes(102.9), minutes(3600)) == ("1:42", "60:00")
     assert (duration(59), duration(11_225)) == ("0 min", "3 h 07 min")
+
+
+def test_words_of_a_picture_are_apart():
+    pytest.importorskip("PIL")
+    from PIL import Image, ImageDraw
+
+    from livestream_env.rendering.picture import Canvas
+
+    canvas = Canvas()
+    for size in (11, 12, 13, 15):
+        gaps = []
+        for text in ("gift value", "giftvalue"):
+            image = Image.new("L", (200, 40))
+            canvas._pen = ImageDraw.Draw(image)
+            canvas._text((5, 20), text, size, 255, "lm")
+            inked = np.flatnonzero(np.asarray(image).any(axis=0))
+            gaps.append(np.diff(inked).max() - 1)
+            assert abs(inked[-1] - 5 - canvas._width(text, size)) < 3
+        assert gaps[0] >= gaps[1] + 2 and gaps[0] >= 3, size

@@ -9,6 +9,7 @@ import pytest
 import scripts.benchmark
 from agents.experiments.runs import Settings
 from agents.experiments.suites import Suite
+from agents.reports.results import load_results
 
 DAY = Settings("LiveStreamRecSession-v0", {}, 256, 10, 2, 5)
 LONG = dataclasses.replace(DAY, timesteps=512)
@@ -68,3 +69,26 @@ def test_unknown_suite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         scripts.benchmark.main(["--only", "v7", "--out", str(tmp_path / "out")])
     assert "unknown suites v7; valid are v0-ladder, " in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_agents_are_made_before_anything_runs(
+    plan: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = Suite("v0-ladder", DAY, {"random": 1, "linucb?alhpa=2": 1}, "v0-ladder")
+    plan.setattr(scripts.benchmark, "suites", lambda quick=False: (suite,))
+    with pytest.raises(SystemExit, match="2"):
+        scripts.benchmark.main(["--out", str(tmp_path)])
+    assert "no setting 'alhpa' (did you mean 'alpha'?)" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*/runs"))
+
+
+def test_a_damaged_result_is_left_out_of_a_report(
+    plan: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = tiny()[0]
+    for run in suite.runs:
+        path = run.result_path(tmp_path / suite.name)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"PK and no more")
+    assert len(load_results(tmp_path / suite.name, suite.runs)) == 0
+    assert f"{path}: damaged, left out" in capsys.readouterr().err

@@ -38,6 +38,15 @@ function outcome(one) {
   return parts.join(", ") + "  (" + signed(one.reward) + ")";
 }
 
+// Axes are marked at round numbers: multiples of 1, 2 or 5 times a power of ten, or of whole minutes.
+function roundStep(rough) {
+  const power = 10 ** Math.floor(Math.log10(rough));
+  return [1, 2, 5, 10].find((digit) => digit * power >= rough * (1 - 1e-9)) * power;
+}
+const decimals = (step) => Math.min(20, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
+const roundTime = (rough) => [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720]
+  .map((m) => 60 * m).find((s) => s >= rough) || 86400 * Math.ceil(rough / 86400);
+
 // A chart of one quantity, for each play a line, by the clock or by impression; returns a function
 // that marks how far each has got.
 function chart(parent, plays, label, value, byClock) {
@@ -53,13 +62,19 @@ function chart(parent, plays, label, value, byClock) {
   element("figcaption", "", label, figure);
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img" }, figure);
   drawn("title", {}, svg).textContent = label;
-  for (let i = 0; i <= 4; i++) {
-    const v = low + ((high - low) * i) / 4, at = from + ((to - from) * i) / 4;
+  const step = roundStep((high - low) / 4);
+  for (let k = Math.ceil(low / step); k * step <= high; k++) {
+    const v = k * step;
     drawn("line", { x1: left, x2: width - right, y1: y(v), y2: y(v), class: "tick" }, svg);
     const number = drawn("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, svg);
-    number.textContent = v.toFixed(high - low < 4 ? 2 : 0).replace("-", "−");
-    const below = drawn("text", { x: x(at), y: height - 5, "text-anchor": i ? (i < 4 ? "middle" : "end") : "start" }, svg);
-    below.textContent = byClock ? clock(at) : Math.round(at);
+    number.textContent = v.toFixed(decimals(step)).replace("-", "−");
+  }
+  const stride = byClock ? roundTime((to - from) / 4) : Math.max(1, roundStep((to - from) / 4));
+  for (let k = Math.ceil(from / stride); k * stride <= to; k++) {
+    const at = x(k * stride);
+    const anchor = at > width - 30 ? "end" : at < left + 15 ? "start" : "middle";
+    const below = drawn("text", { x: at, y: height - 5, "text-anchor": anchor }, svg);
+    below.textContent = byClock ? clock(k * stride) : k * stride;
   }
   const path = (impressions) => impressions.map((one, i) =>
     `${i ? "L" : "M"}${x(place(one, i)).toFixed(1)} ${y(value(one)).toFixed(1)}`).join("");

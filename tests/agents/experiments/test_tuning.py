@@ -138,3 +138,17 @@ def test_a_trial_trains_and_scores(tmp_path: Path) -> None:
 def test_unknown_agent() -> None:
     with pytest.raises(ValueError, match="agent must be one of dqn"):
         Search("random")
+
+
+def test_a_search_is_checked_before_it_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["--agent", "dqn", "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit, match="2"):
+        tune.main([*command, "--env-id", "LiveStreamRec-v9"])
+    assert "cannot make LiveStreamRec-v9" in capsys.readouterr().err
+    monkeypatch.setattr(Search, "make", lambda *_: agent_spec("dqn?doubel=1").make(None, 0))  # type: ignore[arg-type]
+    with pytest.raises(SystemExit, match="2"):
+        tune.main(command)
+    assert "did you mean 'double'?" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
