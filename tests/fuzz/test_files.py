@@ -107,7 +107,7 @@ def _use_world(path: Path, rng: np.random.Generator) -> None:
 
 def _use_model(path: Path, rng: np.random.Generator) -> None:
     agent = DQN.load(path)
-    # The shared scorer reads the columns of its layout only, however many more there are said to be.
+    # A shared scorer reads the columns of its layout only, however many more the file declares.
     size = agent.observation_size
     if size > 1_000_000:
         return
