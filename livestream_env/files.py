@@ -34,6 +34,7 @@ try:
 except ImportError:  # not on Windows: nothing is locked there, and no leftovers are removed
     fcntl = None  # type: ignore[assignment]
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, or a limit
 CHECKSUM = "checksum"  # the entry of an .npz that holds it
 # An .npz may unpack to 64 MiB, or to so many times its own size: worlds come to less than ten.
 _SMALL, _LARGEST_RATIO = 64 << 20, 100
@@ -154,15 +155,22 @@ def _remove_leftover(leftover: Path) -> None:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Have an ``OSError`` name ``path``, also one that was lost in closing a half-written file."""
+    """Have errors of writing name ``path``, not a temporary or nothing.
+
+    Closing a half-written file may raise another error in handling that of the full disk.
+    """
     try:
         yield
     except Exception as error:
         cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, OSError):
+        while cause is not None and getattr(cause, "errno", None) not in _FULL:
             cause = cause.__context__
-        if cause is None or cause.errno is None:
+        cause = cause or error
+        if not isinstance(cause, OSError) or cause.errno is None:
             raise
+        named = None if cause.filename is None else Path(os.fsdecode(cause.filename))
+        if named not in (None, path.parent) and not named.name.startswith(f".{path.name}."):
+            raise  # of another file, which the block reads, say
         raise OSError(cause.errno, cause.strerror, str(path)) from error
 
 
@@ -197,11 +205,7 @@ def reading(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
         reason = str(error)
         if not isinstance(error, (ValueError, zipfile.BadZipFile)):
             reason = f"{type(error).__name__} {reason}"
-        raise ValueError(f"{path} is not {what}: {_short(reason)}") from error
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 500 else f"{text[:500]} ..."
+        raise ValueError(f"{path} is not {what}: {reason[:500]}") from error
 
 
 def checksum(arrays: Mapping[str, np.ndarray], text: str = "") -> str:

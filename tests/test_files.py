@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -114,6 +115,22 @@ class TestFullDisk:
         )
         assert done.stdout == f"27 [Errno 27] File too large: {str(path)!r}\n", done.stderr
         assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+    def test_errors_that_closing_adds_and_errors_of_other_files(self, tmp_path):
+        def lose() -> None:
+            try:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            finally:
+                raise ValueError("cannot close")
+
+        path = tmp_path / "new.txt"
+        with pytest.raises(OSError, match=r"No space left.*new\.txt"), atomic_path(path):
+            lose()
+        with pytest.raises(FileNotFoundError, match=r"absent\.txt"), atomic_path(path):
+            (tmp_path / "absent.txt").read_text()
+        with pytest.raises(ValueError, match="mine"), atomic_path(path):
+            raise ValueError("mine") from FileNotFoundError(errno.ENOENT, "another")
+        assert not list(tmp_path.iterdir())
 
     def test_nowhere_to_write(self, tmp_path):
         (tmp_path / "file").write_text("")

@@ -86,7 +86,7 @@ def _layout(columns: Any, observation_size: int, num_actions: int) -> ColumnLayo
     layout = ColumnLayout.from_json(columns)
     if layout.to_json() != columns:
         raise ValueError("layout must hold integers only")
-    features = layout.candidate_columns.shape[1]
+    features = max(layout.candidate_columns.shape[1], 1)
     expected = {
         "shared_columns": (layout.shared_columns.size,),
         "candidate_columns": (num_actions, features),

@@ -107,7 +107,11 @@ def _use_world(path: Path, rng: np.random.Generator) -> None:
 
 def _use_model(path: Path, rng: np.random.Generator) -> None:
     agent = DQN.load(path)
-    rows = rng.uniform(-1, 1, (5, agent.observation_size)).astype(np.float32)
+    # A shared scorer reads the columns of its layout only, however many more the file declares.
+    size = agent.observation_size
+    if size > 1_000_000:
+        return
+    rows = rng.uniform(-1, 1, (5, size)).astype(np.float32)
     with np.errstate(all="ignore"):
         action, _ = agent.predict(rows)
     assert ((action >= 0) & (action < agent.num_actions)).all(), "no such action"

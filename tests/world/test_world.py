@@ -112,6 +112,13 @@ class TestSynthetic:
         ):
             World.synthetic(WorldConfig(**config), seed=0)
 
+    def test_the_widest_spreads_are_within_the_ranges_of_the_columns(self):
+        bounds = WorldConfig.bounds()
+        spreads = {name: bounds[name][1] for name in bounds if name.endswith("_std")}
+        extreme = {**TINY, **spreads, "num_viewers": 5_000, "embedding_dim": 1}
+        for low in ({}, {"taste_concentration": 0.01}):
+            World.synthetic(WorldConfig(**extreme, **low), seed=0)
+
     def test_not_one_room(self):
         config = {"num_viewers": 1, "num_streamers": 2, "days": 1, "rooms_per_day": 0.01}
         with pytest.raises(ValueError, match="rooms_per_day"):

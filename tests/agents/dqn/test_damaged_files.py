@@ -87,6 +87,7 @@ HEADERS = [
     ("num_timesteps", -1, "num_timesteps must be an integer"),
     ("num_updates", 1.5, "num_updates must be an integer"),
     ("layout/valid_columns", [0], "valid_columns must have the shape"),
+    ("layout/candidate_columns", [[], [], []], "candidate_columns must have the shape"),
     ("layout/shared_columns", [10**6], "shared_columns must be in"),
     ("layout/shared_columns", [-1], "shared_columns must be in"),
     ("layout/shared_columns", [0.5], "layout must hold integers only"),
