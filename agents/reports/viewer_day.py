@@ -109,7 +109,6 @@ def _hidden(frame: Frame) -> dict[str, float]:
     return {"satisfaction": round(frame.satisfaction, 3), "fatigue": round(frame.fatigue, 3)}
 
 
-@np.errstate(all="ignore")  # of rewards that are not finite any day is as typical as another
 def typical_day(rewards: Sequence[np.ndarray]) -> int:
     """The viewer-day that is most like the average one for several agents at once.
 
