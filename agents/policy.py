@@ -212,6 +212,8 @@ def agent_spec(name: str) -> AgentSpec:
     Raises:
         ValueError: If there is no such agent, or the settings are not of that form.
     """
+    if name != name.encode(errors="ignore").decode():
+        raise ValueError(f"an agent's name must be Unicode text, got {name!r}")
     base, mark, settings = name.partition("?")
     if base in AGENTS:
         spec = AGENTS[base]

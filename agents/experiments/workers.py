@@ -219,7 +219,7 @@ class Progress:
         self.update(job, job.training_steps)
         self.bar.set_description(f"run {self.finished}/{self.total}")
         if not self.quiet:
-            outcome = "done" if failure is None else "FAILED: " + failure.strip().splitlines()[-1]
+            outcome = "done" if failure is None else f"FAILED: {last_line(failure)}"
             tqdm.write(f"[{self.finished}/{self.total}] {job}: {outcome}")
 
     def seconds_left(self) -> float:
@@ -256,6 +256,11 @@ class Progress:
     def close(self) -> None:
         """Leave the bar."""
         self.bar.close()
+
+
+def last_line(failure: str) -> str:
+    """What a traceback ends with."""
+    return (failure.strip().splitlines() or ["no reason given"])[-1]
 
 
 def _minutes(seconds: float) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from agents.experiments.runs import Run, Settings
+from agents.experiments.workers import last_line
 from agents.reports.markdown import code
 from agents.reports.results import Group
 from agents.reports.statistics import FEW_SEEDS
@@ -47,11 +48,6 @@ def summary_sections(group: Group, settings: Settings, failed: Mapping[Run, str]
             for run, reason in failed.items()
         )
     return sections
-
-
-def last_line(reason: str) -> str:
-    """What a traceback ends with."""
-    return (reason.strip().splitlines() or ["no reason given"])[-1]
 
 
 def _method(group: Group, settings: Settings) -> str:

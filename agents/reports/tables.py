@@ -280,7 +280,9 @@ def agents_table(group: Group, labels: Sequence[str]) -> str:
         "CPU s": _trained(lambda group, label: f"{group.timing(label, 'train_cpu_s'):,.0f}"),
     }
     lines = _table(group, _best_first(group, labels), columns)
-    return _with_notes(lines, _notes(group, labels))
+    others = [label for label in labels if label != OURS and OURS in group.labels]
+    chances = [group.comparison().probability(OURS, other) for other in others]
+    return _with_notes(lines, [*_notes(group, labels), *dashes(chances, NO_PROBABILITY)])
 
 
 def ablation_table(group: Group, labels: Sequence[str]) -> str:

@@ -55,6 +55,8 @@ def test_bad_names() -> None:
         agent_spec("nonsense")
     with pytest.raises(ValueError, match=r"package\.module:Class"):
         load_policy_class("agents.rules.baselines")
+    with pytest.raises(ValueError, match="must be Unicode text"):
+        agent_spec("my_module:Mine?label=\udcff")
     with pytest.raises(ValueError, match="cannot import 'no_such_module'"):
         agent_spec("no_such_module:Class")
 

@@ -78,7 +78,7 @@ def test_agents_are_made_before_anything_runs(
     plan.setattr(scripts.benchmark, "suites", lambda quick=False: (suite,))
     with pytest.raises(SystemExit, match="2"):
         scripts.benchmark.main(["--out", str(tmp_path)])
-    assert "no setting 'alhpa' (did you mean 'alpha'?)" in capsys.readouterr().err
+    assert "'alhpa' (did you mean 'alpha'?)" in capsys.readouterr().err
     assert not list(tmp_path.glob("*/runs"))
 
 

@@ -40,7 +40,7 @@ def curves(cpu_s: float) -> pd.DataFrame:
             "seed": seed,
             "timesteps": 1000 * k,
             "cpu_s": cpu_s * k,
-            "reward": k + seed,
+            "reward": float(k + seed),
         }
         for seed in range(2)
         for k in range(5)

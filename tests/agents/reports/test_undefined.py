@@ -123,6 +123,11 @@ def test_one_seed_and_no_learner() -> None:
     assert "Learners were trained" in text
 
 
+def test_a_failure_without_words_is_reported() -> None:
+    made = summary_sections(Group({}), SETTINGS, {Run("a|`b", 0): " ", Run("dqn", 0): "x\ny$"})
+    assert made["Failed runs"] == "- ``a|`b``, seed 0: `no reason given`\n- `dqn`, seed 0: `y$`"
+
+
 def test_absurd_numbers_are_short() -> None:
     assert number_text(1e300) == "1e+300" and number_text(-2.5e12, "+") == "−2.5e+12"
     assert number_text(math.nan) == number_text(math.inf) == "–"
