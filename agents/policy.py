@@ -19,6 +19,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import gymnasium as gym
 import numpy as np
 
+from livestream_env.settings import check_names, hint
+
 
 @runtime_checkable
 class Policy(Protocol):
@@ -107,8 +109,14 @@ class AgentSpec:
             ValueError: If the class refuses an argument or its value.
         """
         arguments = {**self.kwargs, **kwargs}
+        cls = load_policy_class(self.target)
+        if arguments:
+            parameters = inspect.signature(cls).parameters
+            if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+                refusal = f"cannot make {self.name!r}: {cls.__name__} has no argument"
+                check_names(arguments, parameters, refusal)
         try:
-            return load_policy_class(self.target)(env, seed=seed, **arguments)
+            return cls(env, seed=seed, **arguments)
         except TypeError as error:
             if not arguments:
                 raise
@@ -173,12 +181,12 @@ def load_policy_class(target: str) -> Any:
         raise ValueError(f"an agent's class is written 'package.module:Class', got {target!r}")
     try:
         module = importlib.import_module(module_name)
+        cls = getattr(module, class_name)  # of a package that imports its classes when asked
     except ImportError as error:
         raise ValueError(f"cannot import {module_name!r} for agent {target!r}: {error}") from error
-    try:
-        cls = getattr(module, class_name)
     except AttributeError:
-        raise ValueError(f"module {module_name!r} has no class {class_name!r}") from None
+        near = hint(class_name, dir(module))
+        raise ValueError(f"module {module_name!r} has no class {class_name!r}{near}") from None
     if not callable(cls) or not callable(getattr(cls, "predict", None)):
         raise ValueError(
             f"agent {target!r} must be a class with a method "
@@ -203,7 +211,8 @@ def agent_spec(name: str) -> AgentSpec:
         spec = AgentSpec(name, base, learns=hasattr(load_policy_class(base), "learn"))
     else:
         raise ValueError(
-            f"unknown agent {base!r}; valid are {', '.join(AGENTS)}, or a class 'module:Class'"
+            f"unknown agent {base!r}{hint(base, AGENTS)}; valid are {', '.join(AGENTS)}, "
+            "or a class 'module:Class'"
         )
     if not mark:
         return spec

@@ -6,14 +6,24 @@
 >>> observation, info = env.reset(seed=0)
 >>> observation.shape, int(env.action_space.n)
 ((323,), 10)
+
+The classes are imported when asked for: who registers the ids, to list or to name them, has no need
+of the simulator and its compiler yet.
 """
 
-from livestream_env.config import SimulatorConfig, WorldConfig
-from livestream_env.env import LiveStreamRecEnv
-from livestream_env.observation import ObservationLayout
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from livestream_env.registration import register_envs
-from livestream_env.vector_env import LiveStreamRecVectorEnv
-from livestream_env.world import World
+
+if TYPE_CHECKING:
+    from livestream_env.config import SimulatorConfig, WorldConfig
+    from livestream_env.env import LiveStreamRecEnv
+    from livestream_env.observation import ObservationLayout
+    from livestream_env.vector_env import LiveStreamRecVectorEnv
+    from livestream_env.world import World
 
 __version__ = "0.1.0"
 __all__ = [
@@ -24,5 +34,25 @@ __all__ = [
     "World",
     "WorldConfig",
 ]
+
+_MODULES = {
+    "LiveStreamRecEnv": "env",
+    "LiveStreamRecVectorEnv": "vector_env",
+    "ObservationLayout": "observation",
+    "SimulatorConfig": "config",
+    "World": "world",
+    "WorldConfig": "config",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 register_envs()

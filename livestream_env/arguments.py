@@ -31,7 +31,7 @@ from livestream_env.settings import (
 from livestream_env.simulator.state import HORIZONS
 from livestream_env.world import World
 
-OBSERVATIONS = ("flat", "dict")
+OBSERVATIONS = ("flat", "dict", "rows")
 RENDER_MODES = ("ansi", "rgb_array")
 _Class = TypeVar("_Class", bound=type)
 
@@ -39,6 +39,11 @@ _Class = TypeVar("_Class", bound=type)
 def _check_world(name: str, value: object) -> object:
     if not isinstance(value, (str, os.PathLike, World)):
         raise ValueError(f"{name} must be 'default', a path or a World, got {value!r}")
+    if isinstance(value, str) and value.startswith("World("):  # from the JSON of an EnvSpec
+        raise ValueError(
+            f"{name} was given as an object where this was written, and only described: {value}; "
+            "store such a world by World.save and give its path"
+        )
     return value
 
 
@@ -62,6 +67,8 @@ def _check_reward_weights(name: str, value: Any) -> object:
 def _check_config(name: str, value: object) -> object:
     if value is None:
         return None
+    if isinstance(value, (SimulatorConfig, WorldConfig)):
+        return value.to_dict()
     if not isinstance(value, Mapping):
         raise ValueError(f"{name} must be a mapping of parameters, got {value!r}")
     valid = WorldConfig.names() + SimulatorConfig.names()
@@ -69,7 +76,7 @@ def _check_config(name: str, value: object) -> object:
     return dict(value)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class EnvArguments(Settings):
     """What both environments take; fields that fit alone may still not fit each other.
 
@@ -101,7 +108,11 @@ class EnvArguments(Settings):
     watch: str = choice(
         "log", WATCH_FORMS, '``"log"`` or ``"minutes"``: form of the watch component.'
     )
-    observation: str = choice("flat", OBSERVATIONS, '``"flat"`` (Box) or ``"dict"``.')
+    observation: str = choice(
+        "flat",
+        OBSERVATIONS,
+        '``"flat"`` (Box); ``"dict"`` (its blocks, flat) or ``"rows"`` (with a row per candidate).',
+    )
     observe: str = choice(
         "partial", OBSERVE, '``"partial"``, or ``"full"`` to append the hidden state.'
     )
@@ -112,11 +123,11 @@ class EnvArguments(Settings):
     availability: bool = flag(
         True, "whether rooms go live and end; off: each streamer is always live."
     )
-    config: Mapping[str, float] | None = setting(
+    config: Mapping[str, float] | SimulatorConfig | WorldConfig | None = setting(  # noqa: RUF009
         None,
         _check_config,
         "parameter → value, names of :class:`livestream_env.config.SimulatorConfig` and, for the "
-        "synthetic world, :class:`livestream_env.config.WorldConfig`.",
+        "synthetic world, :class:`livestream_env.config.WorldConfig`; or one of these, whole.",
     )
     render_mode: str | None = choice(None, RENDER_MODES, '``"ansi"`` or ``"rgb_array"``.')
 
@@ -143,7 +154,7 @@ class EnvArguments(Settings):
             ValueError: they do not fit the world, or each other.
             FileNotFoundError: ``world`` names a file that does not exist.
         """
-        config = dict(self.config or {})
+        config: dict[str, Any] = dict(self.config or {})  # type: ignore[arg-type]
         of_world = {name: config.pop(name) for name in WorldConfig.names() if name in config}
         if isinstance(self.world, str) and self.world == "default":
             made = World.synthetic(WorldConfig().replace(of_world), self.world_seed)

@@ -35,7 +35,7 @@ class _Parameters(Settings):
     _refusal = "config has no parameter"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WorldConfig(_Parameters):
     """How :meth:`livestream_env.world.World.synthetic` draws a world."""
 
@@ -76,7 +76,7 @@ class WorldConfig(_Parameters):
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SimulatorConfig(_Parameters):
     """How a viewer responds to an impression, and changes by it."""
 

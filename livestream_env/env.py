@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from livestream_env.arguments import RENDER_MODES, EnvArguments, takes_env_arguments
 from livestream_env.infos import info_of_one
 from livestream_env.observation import ObservationLayout
+from livestream_env.registration import SpecAttribute
 from livestream_env.rendering import Renderer
 from livestream_env.simulation import Observation, Simulation, check_options
 from livestream_env.world import World
@@ -43,8 +44,10 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
 
     ## Observation Space
     ``Box(-1, 1, (D,), float32)`` with blocks in this order (``observation="dict"``: the same
-    numbers as ``Dict`` of the blocks, each flat). K categories, H impressions of history; ``layout`` names
-    every column, ``print(env.unwrapped.layout.describe())`` lists them.
+    numbers as ``Dict`` of the blocks, each flat, as Stable-Baselines3 wants them;
+    ``observation="rows"``: of the blocks in the shapes below, a row per candidate). K categories, H
+    impressions of history; ``layout`` names every column, ``print(env.unwrapped.layout.describe())``
+    lists them.
 
     | block | shape | feature | range | meaning |
     |---|---|---|---|---|
@@ -112,6 +115,7 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
     """
 
     metadata = {"render_modes": list(RENDER_MODES), "render_fps": 2}  # noqa: RUF012 - Gymnasium's API
+    spec = SpecAttribute()
 
     def __init__(self, **arguments: Any) -> None:
         given = EnvArguments.of(LiveStreamRecEnv, arguments)

@@ -209,10 +209,22 @@ class ObservationLayout:
     def to_dict(self, observation: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The blocks of a flat observation (..., D), by name: views, flat too.
 
-        Flat because Stable-Baselines3's policies want one-dimensional boxes; reshape a block by
-        ``shapes`` for its rows.
+        Flat because Stable-Baselines3's policies want one-dimensional boxes; :meth:`to_rows` has
+        the rows.
         """
         return {block: observation[..., columns] for block, columns in self.slices.items()}
+
+    def to_rows(self, observation: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """The blocks of a flat observation (..., D), by name, in their ``shapes``.
+
+        A candidate is a row of ``"candidates"`` (..., N, F), a remembered impression one of
+        ``"history"`` (..., H, F); blocks without rows are (..., F).
+        """
+        batch = observation.shape[:-1]
+        return {
+            block: columns.reshape(*batch, *self.shapes[block])
+            for block, columns in self.to_dict(observation).items()
+        }
 
     def describe(self) -> str:
         """A table of all columns: ``column  block  feature``."""

@@ -1,10 +1,18 @@
-"""The registered ids."""
+"""The registered ids, and what ``env.spec`` keeps of an environment's arguments."""
 
 from __future__ import annotations
 
+import copy
+import json
+import os
+from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
-from gymnasium.envs.registration import register, registry
+import numpy as np
+from gymnasium.envs.registration import EnvSpec, register, registry
+
+from livestream_env.settings import Settings
 
 # Time limits are safety nets that ordinary play does not reach: a day has about 35 impressions.
 _IDS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -25,3 +33,65 @@ def register_envs() -> None:
                 max_episode_steps=max_episode_steps,
                 kwargs=kwargs,
             )
+
+
+class LiveStreamRecSpec(EnvSpec):
+    """A specification whose arguments are objects, such as a :class:`World`.
+
+    It keeps them, so that it is pickled and given to ``gymnasium.make`` as any other. As JSON, a
+    world is what makes it: path, or seed and parameters. One that exists as an object only is
+    described, and an environment cannot be made from the description.
+    """
+
+    def to_json(self) -> str:
+        """The specification as JSON, which ``EnvSpec.from_json`` reads."""
+        written = copy.copy(self)
+        written.kwargs = _as_json(self.kwargs)
+        return EnvSpec.to_json(written)
+
+
+class SpecAttribute:
+    """An environment's ``spec``, which Gymnasium sets, kept in a form that has a JSON."""
+
+    def __get__(self, env: Any, owner: type | None = None) -> EnvSpec | None:
+        return None if env is None else vars(env).get("spec")
+
+    def __set__(self, env: Any, spec: EnvSpec | None) -> None:
+        if spec is not None:
+            try:
+                json.dumps(spec.kwargs)
+            except TypeError:
+                spec = copy.copy(spec)
+                spec.__class__ = LiveStreamRecSpec
+        vars(env)["spec"] = spec
+
+
+def _as_json(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment's arguments as JSON values, a world by what makes it."""
+    from livestream_env.world import World  # with the compiler, which registering does without
+
+    world = arguments.get("world")
+    written = {name: _plain(value) for name, value in arguments.items()}
+    if not isinstance(world, World):
+        return written
+    if world.recipe is None:
+        return written | {"world": world.path or repr(world)}
+    config, seed = world.recipe
+    # None of the world's parameters can be in config already: they need world="default".
+    parameters = config.changes() | (written.get("config") or {})
+    return written | {"world": "default", "world_seed": seed, "config": parameters}
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as JSON has it; what it has no word for as it is."""
+    if isinstance(value, Settings):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.value if isinstance(value, Enum) else value

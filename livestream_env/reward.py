@@ -20,6 +20,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from livestream_env.settings import hint
+
 DEFAULT_WEIGHTS = {
     "watch": 1.0,
     "like": 0.5,
@@ -47,8 +49,8 @@ def weight_vector(reward_weights: Mapping[str, float] | None) -> NDArray[np.floa
     for name, value in (reward_weights or {}).items():
         if name not in weights:
             raise ValueError(
-                f"reward_weights has no component {name!r}; valid components are "
-                f"{', '.join(REWARD_COMPONENTS)}"
+                f"reward_weights has no component {name!r}{hint(name, weights)}; valid components "
+                f"are {', '.join(REWARD_COMPONENTS)}"
             )
         number = isinstance(value, numbers.Real) and not isinstance(value, bool)
         if not number or not abs(value) <= LARGEST_WEIGHT:

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
 
+from livestream_env.extras import needs
 from livestream_env.vector_env import LiveStreamRecVectorEnv
+
+with needs("sb3", __name__):
+    from stable_baselines3.common.vec_env import VecEnv
 
 
 class LiveStreamRecVecEnv(VecEnv):

@@ -3,7 +3,7 @@
 A group of settings is a frozen dataclass on :class:`Settings` whose fields are made by
 :func:`number`, :func:`integer`, :func:`choice`, :func:`flag`, :func:`text` or :func:`sizes`::
 
-    @dataclass(frozen=True)
+    @dataclass(frozen=True, repr=False)
     class Brewing(Settings):
         cups: int = integer(2, 1, 12, "cups to brew")
 
@@ -109,9 +109,13 @@ def check_names(
     """
     for name in given:
         if name not in valid:
-            near = difflib.get_close_matches(str(name), valid, 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise error(f"{refusal} {name!r}{hint}; valid are {', '.join(valid)}")
+            raise error(f"{refusal} {name!r}{hint(name, valid)}; valid are {', '.join(valid)}")
+
+
+def hint(name: object, valid: Iterable[str]) -> str:
+    """The valid name that a mistyped one is most like, as " (did you mean 'this'?)", or ""."""
+    near = difflib.get_close_matches(str(name), list(valid), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _is_integer(value: object) -> bool:
@@ -182,17 +186,23 @@ def sizes(default: tuple[int, ...], doc: str) -> Any:
     return setting(default, check_sizes, doc)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
     """Base of a frozen dataclass whose fields are settings.
 
     Raises:
         ValueError: a value of the wrong type or outside its range, or an unknown choice.
+        TypeError: a setting that the group has not.
     """
 
     # How messages call a setting of the group, and how they begin for a name that it has not.
     _label = "{name}"
     _refusal = "unknown field"
+
+    def __new__(cls, *args: Any, **values: Any) -> Self:
+        """Refuse names that there are not, before Python does it without a suggestion."""
+        check_names(values, cls.names(), cls._refusal, TypeError)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         """Check each value, and bring it to its field's own type."""
@@ -220,3 +230,13 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Name → value."""
         return {name: getattr(self, name) for name in self.names()}
+
+    def changes(self) -> dict[str, Any]:
+        """Name → value of the settings that are not at their default."""
+        default = {spec.name: spec.default for spec in dataclasses.fields(self)}
+        return {name: value for name, value in self.to_dict().items() if value != default[name]}
+
+    def __repr__(self) -> str:
+        """One line, of what is not at its default."""
+        changes = (f"{name}={value!r}" for name, value in self.changes().items())
+        return f"{type(self).__name__}({', '.join(changes)})"

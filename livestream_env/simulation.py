@@ -6,6 +6,7 @@ Owns the slots, and calls the kernel.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from statistics import NormalDist
 from typing import Any
@@ -85,6 +86,7 @@ class Simulation:
         categories = self.world.num_categories
         self.num_slots = int(num_slots)
         self.flat = arguments.observation == "flat"
+        self.in_rows = arguments.observation == "rows"
         self.layout = ObservationLayout(
             num_candidates=num_candidates,
             num_categories=categories,
@@ -349,13 +351,17 @@ class Simulation:
         """The Box or Dict space of one observation."""
         if self.flat:
             return spaces.Box(-1.0, 1.0, (self.layout.size,), np.float32)
+        shapes = self.layout.shapes
+        if not self.in_rows:
+            shapes = {block: (math.prod(shape),) for block, shape in shapes.items()}
         return spaces.Dict(
-            {
-                block: spaces.Box(-1.0, 1.0, (columns.stop - columns.start,), np.float32)
-                for block, columns in self.layout.slices.items()
-            }
+            {block: spaces.Box(-1.0, 1.0, shape, np.float32) for block, shape in shapes.items()}
         )
 
     def shaped(self, observation: NDArray[np.float32]) -> Observation:
         """A flat observation (..., D) as the observation space has it."""
-        return observation if self.flat else self.layout.to_dict(observation)
+        if self.flat:
+            return observation
+        return (
+            self.layout.to_rows(observation) if self.in_rows else self.layout.to_dict(observation)
+        )

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from livestream_env.arguments import RENDER_MODES, EnvArguments, takes_env_arguments
 from livestream_env.infos import info_of_many
 from livestream_env.observation import ObservationLayout
+from livestream_env.registration import SpecAttribute
 from livestream_env.rendering import Renderer
 from livestream_env.settings import check_flag, check_integer
 from livestream_env.simulation import Observation, Simulation, check_options
@@ -72,6 +73,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         "render_fps": 2,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
+    spec = SpecAttribute()
 
     def __init__(
         self,

@@ -24,8 +24,7 @@ from agents.experiments.runs import open_folder
 from agents.experiments.suites import Suite, selected, suites
 from agents.experiments.workers import default_workers
 from agents.experiments.workers import play_all as play_in_processes
-from agents.reports.page import write_benchmark
-from agents.reports.results import run_scores, write_csv
+from livestream_env.extras import needs
 from scripts.command_line import described_parser, positive_int
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -103,6 +102,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = time.perf_counter()
     parser = make_parser()
     args = parser.parse_args(argv)
+    with needs("agents", "scripts.benchmark"):
+        from agents.reports.page import write_benchmark
+        from agents.reports.results import run_scores, write_csv
+
     folder = args.out or Path("results") / ("benchmark-quick" if args.quick else "benchmark")
     whole = suites(args.quick)
     try:

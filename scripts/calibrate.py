@@ -21,7 +21,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -29,38 +30,19 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agents.policy import AGENTS, agent_spec
-from agents.rules.baselines import LoggingPolicy
-from livestream_env import World
-from livestream_env.calibration import (
-    LogIndex,
-    PublishedStatistic,
-    Statistic,
-    days_spanned,
-    event_matches,
-    fit,
-    impressions_of,
-    read_published_statistics,
-    simulate_impressions,
-    simulate_world_impressions,
-    statistics,
-    world_statistics,
-)
-from livestream_env.calibration.figures import Portrait, draw_plots
-from livestream_env.calibration.fit_report import (
-    comparison_json,
-    comparison_table,
-    matches_table,
-    plain,
-)
 from livestream_env.files import write_text
-from livestream_env.logs import Logs, read_kuailive_m3, read_logs, read_twitch
-from livestream_env.logs.source import LogSource
-from scripts.command_line import described_parser, json_object, positive_int
+from scripts.command_line import described_parser, json_object, positive_int, whole_number
 
-READERS: dict[str, Any] = {
-    "kuailive": read_logs,
-    "twitch": read_twitch,
-    "kuailive-m3": read_kuailive_m3,
+if TYPE_CHECKING:
+    from livestream_env import World
+    from livestream_env.calibration import PublishedStatistic, Statistic
+    from livestream_env.calibration.figures import Portrait
+    from livestream_env.logs import Logs
+
+READERS = {
+    "kuailive": "livestream_env.logs:read_logs",
+    "twitch": "livestream_env.logs:read_twitch",
+    "kuailive-m3": "livestream_env.logs:read_kuailive_m3",
 }
 
 DATA = Path(__file__).parents[1] / "data"
@@ -73,6 +55,9 @@ def _episodes(
     env_id: str, episodes: int, seed: int, env_kwargs: dict[str, Any]
 ) -> tuple[World, NDArray[Any]]:
     """The world of ``env_id``, and impressions of its logging policy."""
+    from agents.rules.baselines import LoggingPolicy
+    from livestream_env.calibration import simulate_impressions
+
     venv: Any = gym.make_vec(
         env_id,
         num_envs=min(NUM_ENVS, episodes),
@@ -93,6 +78,8 @@ def simulated_statistics(
         seed: of viewers and policy.
         env_kwargs: arguments of the environments.
     """
+    from livestream_env.calibration import read_published_statistics, world_statistics
+
     world, impressions = _episodes("LiveStreamRec-v0", viewer_days, seed, env_kwargs)
     daily = world_statistics(world, impressions, days=1)
     world, impressions = _episodes("LiveStreamRecWeek-v0", -(-viewer_days // 10), seed, env_kwargs)
@@ -123,6 +110,8 @@ def check_table(published: Sequence[PublishedStatistic], simulated: Mapping[str,
 
 def check(args: argparse.Namespace) -> int:
     """Hold the default world against published statistics; 1 if a required one misses."""
+    from livestream_env.calibration import read_published_statistics
+
     published = read_published_statistics(PUBLISHED)
     simulated = simulated_statistics(args.viewer_days, args.seed, args.env_kwargs)
     print(check_table(published, simulated))
@@ -138,6 +127,8 @@ def check(args: argparse.Namespace) -> int:
 
 def log_format(path: Path) -> str:
     """Which of ``READERS`` reads the log at ``path``, by the names of its files."""
+    from livestream_env.logs.source import LogSource
+
     source = LogSource(path, single_file=True)
     if path.is_file() and path.suffix != ".zip":
         return "twitch"
@@ -148,10 +139,29 @@ def log_format(path: Path) -> str:
 
 def calibrate(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Fit a world to logs, hold it against them, and write what was asked for."""
+    from livestream_env.calibration import (
+        LogIndex,
+        days_spanned,
+        event_matches,
+        fit,
+        impressions_of,
+        read_published_statistics,
+        simulate_world_impressions,
+        statistics,
+        world_statistics,
+    )
+    from livestream_env.calibration.figures import draw_plots
+    from livestream_env.calibration.fit_report import (
+        comparison_json,
+        comparison_table,
+        matches_table,
+        plain,
+    )
+
     try:
         policy = agent_spec(args.policy).make
         name = log_format(args.logs) if args.format == "auto" else args.format
-        logs = READERS[name](
+        logs = resolve_name(READERS[name])(
             args.logs, strict=args.strict, progress_bar=True, users=args.users, seed=args.seed
         )
     except (FileNotFoundError, ValueError) as error:
@@ -216,6 +226,8 @@ def log_portrait(
     logs: Logs, impressions: NDArray[Any], described: Mapping[str, Statistic]
 ) -> Portrait:
     """What is drawn of a log."""
+    from livestream_env.calibration.figures import Portrait
+
     room = logs.room
     minutes = (room["end_timestamp"] - room["start_timestamp"]).to_numpy() / 60_000.0
     return Portrait("log", impressions, described, minutes, room["end_censored"].to_numpy())
@@ -225,6 +237,8 @@ def world_portrait(
     world: World, impressions: NDArray[Any], described: Mapping[str, Statistic]
 ) -> Portrait:
     """What is drawn of a world."""
+    from livestream_env.calibration.figures import Portrait
+
     minutes = (world.rooms["end_s"] - world.rooms["start_s"]) / 60.0
     return Portrait("fitted world", impressions, described, minutes, np.zeros(len(minutes), bool))
 
@@ -234,7 +248,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = described_parser("scripts.calibrate", __doc__)
     parser.add_argument("logs", type=Path, nargs="?", metavar="LOGS", help="a folder or a .zip")
     parser.add_argument("--check", action="store_true", help="the default world, without logs")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--seed", type=whole_number, default=0, help="default: %(default)s")
     of_logs = parser.add_argument_group("with LOGS")
     of_logs.add_argument("--world", type=Path, metavar="NPZ", help="write the fitted world")
     of_logs.add_argument("--json", type=Path, metavar="FILE", help="write all that is printed")

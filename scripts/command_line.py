@@ -4,25 +4,65 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
 
-import livestream_env  # noqa: F401  (registers the environments)
+import livestream_env  # noqa: F401  (registers the ids)
+from livestream_env.settings import hint
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that takes whole names of options only, and suggests one for a mistyped name.
+
+    Beginnings of names would be ambiguous as soon as another option is added.
+    """
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """The arguments; ends the program if some are not known."""
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            options = [o for action in self._actions for o in action.option_strings]
+            typed = [text.partition("=")[0] for text in unknown if text.startswith("--")]
+            near = [hint(name, options) for name in typed]
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{''.join(near)}")
+        return parsed
 
 
 def described_parser(module: str, description: str | None) -> argparse.ArgumentParser:
     """A parser for ``python -m module`` that prints ``description`` as it is written."""
-    return argparse.ArgumentParser(
+    return Parser(
         prog=f"python -m {module}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
 
 
+def whole_number(text: str) -> int:
+    """An integer, also written as ``2_000_000`` or ``2e6``."""
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value.is_integer():  # nor is infinity
+        raise argparse.ArgumentTypeError(
+            f"must be an integer such as 100000, 100_000 or 1e5, got {text!r}"
+        )
+    return int(value)
+
+
 def positive_int(text: str) -> int:
-    """An integer of at least 1; underscores may group digits, as in ``2_000_000``."""
-    value = int(text)
+    """A :func:`whole_number` of at least 1."""
+    value = whole_number(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
     return value

@@ -22,7 +22,7 @@ from agents.experiments.runs import Settings, open_folder, plan
 from agents.experiments.suites import Suite
 from agents.experiments.workers import default_workers, play_all
 from agents.policy import AGENTS
-from agents.reports.page import write_comparison
+from livestream_env.extras import needs
 from scripts.command_line import add_env_arguments, described_parser, make_env, positive_int
 
 DEFAULT_AGENTS = (
@@ -90,6 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = time.perf_counter()
     parser = make_parser()
     args = parser.parse_args(argv)
+    with needs("agents", "scripts.compare"):
+        from agents.reports.page import write_comparison
+
     names = [name.strip() for name in args.agents.split(",") if name.strip()] + args.agent
     env = make_env(parser, args)
     env.reset(seed=0)

@@ -11,13 +11,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from agents.evaluation import EVALUATION_SEED, evaluate
 from agents.policy import AGENTS, Policy, agent_spec, load_policy_class
 from agents.reports.reporting import describe_episodes
+from livestream_env.extras import needs
 from livestream_env.files import atomic_path
-from scripts.command_line import add_env_arguments, described_parser, make_env, positive_int
+from scripts.command_line import (
+    add_env_arguments,
+    described_parser,
+    make_env,
+    positive_int,
+    whole_number,
+)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -27,7 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, help="what a learner saved; read with Class.load")
     add_env_arguments(parser)
     parser.add_argument("--episodes", type=positive_int, default=1000, help="%(default)s")
-    parser.add_argument("--seed", type=int, default=EVALUATION_SEED, help="%(default)s")
+    parser.add_argument("--seed", type=whole_number, default=EVALUATION_SEED, help="%(default)s")
     parser.add_argument("--csv", type=Path, help="also write one row per viewer-day")
     return parser
 
@@ -57,6 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Evaluate; returns the exit status."""
     parser = make_parser()
     args = parser.parse_args(argv)
+    if args.csv is not None:
+        with needs("agents", "scripts.evaluate --csv"):
+            import pandas as pd
     agent = load_agent(parser, args)
     episodes = evaluate(agent, args.env_id, args.env_kwargs, args.episodes, args.seed)
     print(describe_episodes(episodes))

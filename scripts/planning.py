@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import gymnasium as gym
 
 from agents.evaluation import evaluate
 from agents.policy import agent_spec
-from agents.reports.statistics import Comparison
 from agents.rules.far_sighted import EPISODES
-from agents.rules.oracles import FarsightedOracle
-from scripts.command_line import described_parser, positive_int
+from livestream_env.extras import needs
+from scripts.command_line import described_parser, positive_int, whole_number
+
+if TYPE_CHECKING:
+    from agents.reports.statistics import Comparison
 
 IDS = ("LiveStreamRec-v0", "LiveStreamRecSession-v0", "LiveStreamRecWeek-v0")
 LADDER = ("random", "greedy-oracle", "farsighted-oracle")
@@ -34,6 +37,10 @@ def ladder(env_id: str, episodes: int, seed: int, tuning_episodes: int = EPISODE
         seed: Of their viewers.
         tuning_episodes: Played with each weight of the far-sighted rule beforehand.
     """
+    with needs("agents", "scripts.planning"):
+        from agents.reports.statistics import Comparison
+    from agents.rules.oracles import FarsightedOracle
+
     env = gym.make(env_id)
     *others, rule = LADDER
     policies = {name: agent_spec(name).make(env, seed=0) for name in others}
@@ -50,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the table, Markdown."""
     parser = described_parser("scripts.planning", __doc__)
     parser.add_argument("--episodes", type=positive_int, default=4096, help="of each environment")
-    parser.add_argument("--seed", type=int, default=2026, help="of the viewers")
+    parser.add_argument("--seed", type=whole_number, default=2026, help="of the viewers")
     args = parser.parse_args(argv)
     print(
         "| environment | random | greedy | far-sighted | far-sighted / greedy | greedy / random |"

@@ -23,20 +23,21 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 import livestream_env
 from agents.policy import AGENTS
-from livestream_env import LiveStreamRecVectorEnv, SimulatorConfig, WorldConfig
-from livestream_env.logs.writing import FORMATS
-from livestream_env.simulated_logs.export import export_log
-from livestream_env.simulated_logs.simulation import simulate_logs
-from scripts.command_line import described_parser, json_object, positive_int
+from livestream_env import SimulatorConfig, WorldConfig
+from scripts.command_line import described_parser, json_object, positive_int, whole_number
 from scripts.evaluate import load_agent
 
+if TYPE_CHECKING:
+    from livestream_env import LiveStreamRecVectorEnv
+
+FORMATS = ("csv", "parquet")  # of livestream_env.logs.writing, which --help need not import
 MAX_ENVS = 1024
 _PACKAGES = ("gymnasium", "numba", "numpy", "pyarrow")
 
@@ -55,9 +56,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--days", type=positive_int, default=7, help="default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, help="folder, new or empty")
     parser.add_argument("--overwrite", action="store_true", help="replace an older log there")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--seed", type=whole_number, default=0, help="default: %(default)s")
     parser.add_argument("--format", choices=FORMATS, default="csv", help="default: %(default)s")
-    parser.add_argument("--world-seed", type=int, help="of the synthetic world; default: 0")
+    parser.add_argument(
+        "--world-seed", type=whole_number, help="of the synthetic world; default: 0"
+    )
     parser.add_argument(
         "--env-kwargs",
         type=json_object,
@@ -97,6 +100,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Simulate and write; returns the exit status."""
     parser = make_parser()
     args = parser.parse_args(argv)
+    from livestream_env import LiveStreamRecVectorEnv
+    from livestream_env.simulated_logs.export import export_log
+    from livestream_env.simulated_logs.simulation import simulate_logs
+
     words = sys.argv[1:] if argv is None else argv
     command = shlex.join(["python", "-m", "scripts.simulate_logs", *words])
     if "horizon" in args.env_kwargs:

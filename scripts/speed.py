@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from livestream_env.files import write_text
-from scripts import speed_env
 from scripts.command_line import described_parser, positive_int
 from scripts.measuring import fallen, pin_to_one_core, table
 
@@ -68,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _print_environment(rounds: int) -> dict[str, Any]:
     """Profile, start and memory of the environment, printed and returned."""
+    from scripts import speed_env
+
     profiles = {str(n): speed_env.profile(n, rounds) for n in (64, 1024)}
     parts = list(profiles["64"])
     print(f"\n| ns of a step | {' | '.join(parts)} |\n|---|{'---:|' * len(parts)}")

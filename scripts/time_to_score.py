@@ -13,13 +13,15 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-from agents.dqn import DQN
 from agents.evaluation import evaluate
-from scripts.command_line import described_parser, positive_int
+from scripts.command_line import described_parser, positive_int, whole_number
+
+if TYPE_CHECKING:
+    from agents.dqn import DQN
 
 ENV_ID = "LiveStreamRec-v0"
 
@@ -66,6 +68,8 @@ def time_to_score(
     """
     from stable_baselines3 import DQN as SB3Model
 
+    from agents.dqn import DQN
+
     model = SB3Model("MlpPolicy", gym.make(ENV_ID), seed=seed, device="cpu")
     start = time.process_time()
     model.learn(reference_steps)
@@ -105,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the result as JSON; returns the exit status."""
     parser = described_parser("scripts.time_to_score", __doc__)
     parser.add_argument("--reference-steps", type=positive_int, default=300_000)
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--seed", type=whole_number, default=0, help="default: %(default)s")
     args = parser.parse_args(argv)
     result = time_to_score(args.reference_steps, seed=args.seed)
     print(json.dumps({**dataclasses.asdict(result), "ratio": result.ratio}, indent=2))

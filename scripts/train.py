@@ -17,12 +17,14 @@ from agents.evaluation import evaluate
 from agents.experiments.runs import Run
 from agents.policy import AGENTS, agent_spec, learn
 from agents.reports.reporting import describe_episodes
+from livestream_env.progress import Progress
 from scripts.command_line import (
     add_env_arguments,
     described_parser,
     json_object,
     make_env,
     positive_int,
+    whole_number,
 )
 
 
@@ -45,7 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
         "'{\"gamma\": 0.99}', for others arguments of their class",
     )
     parser.add_argument("--timesteps", type=positive_int, default=200_000, help="%(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="%(default)s")
+    parser.add_argument("--seed", type=whole_number, default=0, help="%(default)s")
     add_env_arguments(parser)
     parser.add_argument("--eval-episodes", type=positive_int, default=1000, help="%(default)s")
     parser.add_argument("--out", type=Path, default=None, help="default: runs/AGENT-SEED")
@@ -64,7 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not hasattr(agent, "learn"):
         parser.error(f"agent {args.agent!r} does not learn")
     out = args.out or Run(args.agent, args.seed).folder(Path())
-    learn(agent, args.timesteps, progress_bar=sys.stderr.isatty(), log_dir=out)
+    with Progress(args.timesteps, args.agent) as progress:
+        learn(
+            agent,
+            args.timesteps,
+            callback=lambda agent: progress.reach(agent.num_timesteps),
+            log_dir=out,
+        )
     if hasattr(agent, "save"):
         out.mkdir(parents=True, exist_ok=True)
         agent.save(out / "model")

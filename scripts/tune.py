@@ -13,19 +13,23 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import optuna
-from tqdm import tqdm
-
-from agents.experiments.tuning import SPACES, Search, finished, trials_table, write_table
+from agents.policy import AGENTS
+from livestream_env.progress import Progress
 from scripts.command_line import described_parser, positive_int
+
+if TYPE_CHECKING:
+    from agents.experiments.tuning import Search
+
+SEARCHED = [name for name, spec in AGENTS.items() if spec.search_space]
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = described_parser("scripts.tune", __doc__)
     parser.add_argument(
-        "--agent", nargs="+", choices=list(SPACES), required=True, help="one or more agents"
+        "--agent", nargs="+", choices=SEARCHED, required=True, help="one or more agents"
     )
     parser.add_argument("--trials", type=positive_int, default=10, help="of each (%(default)s)")
     parser.add_argument("--timesteps", type=positive_int, default=100_000, help="%(default)s")
@@ -35,29 +39,32 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def run_search(search: Search, trials: int, folder: Path) -> None:
-    """Run what is missing of a search, with a progress bar."""
+    """Run what is missing of a search, and say how far it is."""
+    from agents.experiments.tuning import finished, trials_table, write_table
+
     done = finished(search.study(folder))
     total, finished_steps = trials * search.timesteps, len(done) * search.timesteps
     best = max((trial.value for trial in done if trial.value is not None), default=float("-inf"))
-    with tqdm(
-        total=total, initial=finished_steps, desc=search.agent, unit=" steps", unit_scale=True
-    ) as bar:
+    with Progress(total, search.agent, initial=finished_steps) as bar:
         for number in range(len(done), trials):
             start = number * search.timesteps
 
             def show(agent: object, start: int = start) -> None:
-                bar.update(start + agent.num_timesteps - bar.n)  # type: ignore[attr-defined]
+                bar.reach(start + agent.num_timesteps)  # type: ignore[attr-defined]
 
             trial = search.run_trial(folder, callback=show)
             write_table(trials_table(folder), folder / "trials.csv")
             best = max(best, trial.value if trial.value is not None else best)
-            bar.update(start + search.timesteps - bar.n)
-            bar.set_postfix(last=trial.value, best=best)
+            last = "failed" if trial.value is None else f"{trial.value:.2f}"
+            bar.note(f"trial {number}: {last}, best {best:.2f}")
+            bar.reach(start + search.timesteps)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Search; returns the exit status."""
     args = make_parser().parse_args(argv)
+    from agents.experiments.tuning import Search, optuna, trials_table
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for agent in args.agent:
         run_search(Search(agent, args.timesteps, args.env_id), args.trials, args.out)

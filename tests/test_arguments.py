@@ -49,7 +49,7 @@ WRONG = [
     ("reward_weights", [1, 1, 1, 1, 1], ValueError, ["reward_weights", "mapping", "[1, 1"]),
     ("watch", np.array(["log", "log"]), ValueError, ["watch must be one of", "array(['log'"]),
     ("watch", "seconds", ValueError, ["watch", "'log', 'minutes'", "'seconds'"]),
-    ("observation", "image", ValueError, ["observation", "'flat', 'dict'", "'image'"]),
+    ("observation", "image", ValueError, ["observation", "'flat', 'dict', 'rows'", "'image'"]),
     ("observe", "all", ValueError, ["observe", "'partial', 'full'", "'all'"]),
     ("satiation", 1, ValueError, ["satiation", "True or False", "1"]),
     ("satisfaction", "no", ValueError, ["satisfaction", "True or False", "'no'"]),

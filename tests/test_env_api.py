@@ -25,6 +25,8 @@ OBSERVATIONS = [
     for observation in ("flat", "dict")
     for observe in ("partial", "full")
 ]
+# Not for Stable-Baselines3, which wants one-dimensional boxes.
+ROWS = [{"observation": "rows", "observe": observe} for observe in ("partial", "full")]
 INFO_TYPES = {
     "action_mask": (np.int8, 10),
     "candidate_rooms": (np.int32, 10),
@@ -54,7 +56,9 @@ class TestCheckers:
             warnings.simplefilter("error", UserWarning)
             yield
 
-    @pytest.mark.parametrize("kwargs", OBSERVATIONS, ids=lambda kwargs: "-".join(kwargs.values()))
+    @pytest.mark.parametrize(
+        "kwargs", OBSERVATIONS + ROWS, ids=lambda kwargs: "-".join(kwargs.values())
+    )
     @pytest.mark.parametrize("env_id", IDS)
     def test_gymnasium(self, env_id, kwargs):
         # Makes a second env for every render mode, and renders it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from numba import njit
@@ -322,3 +323,35 @@ def test_logarithm():
     got = np.array([log1p_32(value) for value in x])
     np.testing.assert_allclose(got, np.log1p(x), rtol=3e-7, atol=2e-7)
     assert log1p_32(0.0) == 0.0
+
+
+@pytest.mark.parametrize("observe", ["partial", "full"])
+def test_rows_are_the_flat_observation_in_the_documented_shapes(observe):
+    made = {"observe": observe, "num_candidates": 5, "history_length": 3}
+    flat, rows = (
+        gym.make_vec(
+            "LiveStreamRec-v0",
+            num_envs=2,
+            vectorization_mode="vector_entry_point",
+            observation=form,
+            **made,
+        )
+        for form in ("flat", "rows")
+    )
+    one = gym.make("LiveStreamRec-v0", observation="rows", **made)
+    numbers, blocks = flat.reset(seed=4)[0], rows.reset(seed=4)[0]
+    alone = one.reset(seed=4)[0]
+    for _ in range(4):
+        assert rows.observation_space.contains(blocks) and one.observation_space.contains(alone)
+        assert list(blocks) == list(alone) == list(flat.layout.shapes)
+        whole = [block.reshape(2, -1) for block in blocks.values()]
+        np.testing.assert_array_equal(np.concatenate(whole, axis=1), numbers)
+        assert blocks["candidates"].shape == (2, 5, 17) and alone["history"].shape == (3, 15)
+        for block, values in alone.items():
+            np.testing.assert_array_equal(values, blocks[block][0])
+        affinity = flat.layout.names["candidates"].index("affinity")
+        np.testing.assert_array_equal(
+            blocks["candidates"][..., affinity], flat.layout.candidate(numbers, "affinity")
+        )
+        numbers, blocks = flat.step(np.zeros(2, int))[0], rows.step(np.zeros(2, int))[0]
+        alone = one.step(np.int64(0))[0]

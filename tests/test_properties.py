@@ -64,7 +64,7 @@ def arguments(draw: st.DrawFn) -> dict[str, Any]:
         "world_seed": draw(st.integers(0, 3)),
         "reward_weights": draw(st.dictionaries(st.sampled_from(REWARD_COMPONENTS), weight)),
         "watch": draw(st.sampled_from(("log", "minutes"))),
-        "observation": draw(st.sampled_from(("flat", "dict"))),
+        "observation": draw(st.sampled_from(("flat", "dict", "rows"))),
         "observe": draw(st.sampled_from(("partial", "full"))),
         **{switch: draw(st.booleans()) for switch in SWITCHES},
     }
@@ -136,7 +136,7 @@ def check_moment(env, observation, info):
     assert env.observation_space.contains(observation)
     flat = observation
     if isinstance(observation, dict):
-        flat = np.concatenate(list(observation.values()))
+        flat = np.concatenate([block.ravel() for block in observation.values()])
     assert np.isfinite(flat).all()
     assert tuple(sorted(info)) == tuple(sorted(INFO_KEYS))
     rooms, mask = info["candidate_rooms"], info["action_mask"]

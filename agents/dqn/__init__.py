@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from livestream_env.extras import needs
+
 if TYPE_CHECKING:
     from agents.dqn.agent import DQN
     from agents.dqn.config import DQNConfig
@@ -21,4 +23,5 @@ _MODULES = {"DQN": "agents.dqn.agent", "DQNConfig": "agents.dqn.config"}
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    with needs("agents", __name__):
+        return getattr(import_module(_MODULES[name]), name)

@@ -18,7 +18,7 @@ from livestream_env.settings import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DQNConfig(Settings):
     """Every setting of :class:`agents.dqn.DQN`.
 

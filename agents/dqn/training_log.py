@@ -12,6 +12,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from livestream_env.extras import needs
+from livestream_env.progress import Progress
+
 
 class EpisodeStatistics:
     """Mean reward and length of the latest 100 episodes.
@@ -58,7 +61,7 @@ class TrainingLog:
     Args:
         log_dir: Directory for the files, made if missing; an existing ``progress.csv`` is
             continued. None: no files.
-        progress_bar: Show a bar.
+        progress_bar: Show a bar, or lines where there is no terminal.
         start: Step count at the beginning.
         end: Step count at which the bar is full.
         interval: Steps between two rows.
@@ -77,24 +80,23 @@ class TrainingLog:
         self._next_row = start + interval
         self._csv: Any = None
         self._events: Any = None
-        self._bar: Any = None
+        self._bar: Progress | None = None
         if log_dir is not None:
             # Imported when wanted: TensorBoard takes a second to load.
-            from torch.utils.tensorboard import SummaryWriter
+            with needs("agents", "log_dir"):
+                from torch.utils.tensorboard import SummaryWriter
 
             directory = Path(log_dir)
             directory.mkdir(parents=True, exist_ok=True)
             self._csv = open(directory / "progress.csv", "a", newline="", encoding="utf-8")
             self._events = SummaryWriter(str(directory))
         if progress_bar:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=end, initial=start, unit=" steps", unit_scale=True)
+            self._bar = Progress(end, "dqn", initial=start)
 
     def row_is_due(self, step: int) -> bool:
         """Move the bar to ``step``, and say whether a row should be written now."""
         if self._bar is not None:
-            self._bar.update(step - self._bar.n)
+            self._bar.reach(step)
         wanted = self._csv is not None or self._bar is not None
         return wanted and step >= self._next_row
 
@@ -102,7 +104,7 @@ class TrainingLog:
         """Write one row; every call of a run has the same names ``group/name``."""
         self._next_row = step + self._interval
         if self._bar is not None:
-            self._bar.set_postfix(reward=f"{row['rollout/ep_rew_mean']:.2f}", refresh=False)
+            self._bar.note(f"reward {row['rollout/ep_rew_mean']:.2f}")
         if self._csv is not None:
             began_s, began_step = self._started
             fps = (step - began_step) / (time.perf_counter() - began_s)

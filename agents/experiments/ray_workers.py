@@ -18,13 +18,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import ray
-
 import agents
 import livestream_env
 from agents.experiments.jobs import Job, longest_first
 from agents.experiments.workers import THREAD_VARIABLES, Progress
+from livestream_env.extras import needs
 from livestream_env.files import atomic_folder
+
+with needs("ray", __name__):
+    import ray
 
 LOCAL = "local"
 

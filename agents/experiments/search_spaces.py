@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-
 from agents.dqn.config import DQNConfig
+from livestream_env.extras import needs
+
+with needs("tune", __name__):
+    from optuna.distributions import (
+        BaseDistribution,
+        CategoricalDistribution,
+        FloatDistribution,
+    )
 
 
 @dataclass(frozen=True)

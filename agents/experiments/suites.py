@@ -20,6 +20,7 @@ from agents.dqn.config import DQNConfig
 from agents.experiments.jobs import Job
 from agents.experiments.runs import Run, Settings, plan
 from agents.policy import AGENTS, Group
+from livestream_env.settings import hint
 
 V0, SESSION, WEEK = "LiveStreamRec-v0", "LiveStreamRecSession-v0", "LiveStreamRecWeek-v0"
 MECHANISMS = ("satiation", "satisfaction", "attachment", "highlights", "availability")
@@ -160,5 +161,8 @@ def selected(plan: Iterable[Suite], names: Iterable[str]) -> tuple[Suite, ...]:
     """
     by_name = {suite.name: suite for suite in plan}
     if unknown := [name for name in names if name not in by_name]:
-        raise ValueError(f"unknown suites {', '.join(unknown)}; valid are {', '.join(by_name)}")
+        near = hint(unknown[0], by_name)
+        raise ValueError(
+            f"unknown suites {', '.join(unknown)}{near}; valid are {', '.join(by_name)}"
+        )
     return tuple(by_name[name] for name in names) or tuple(by_name.values())

@@ -16,17 +16,21 @@ from pkgutil import resolve_name
 from typing import Any
 
 import gymnasium as gym
-import optuna
-import pandas as pd
-from optuna.samplers import TPESampler
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
 
 from agents.evaluation import evaluate
 from agents.experiments.search_spaces import Space
 from agents.policy import AGENTS, agent_spec, learn
+from livestream_env.extras import needs
 from livestream_env.files import atomic_path
+
+with needs("tune", __name__):
+    import optuna
+    from optuna.samplers import TPESampler
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+    from optuna.trial import TrialState
+with needs("agents", __name__):
+    import pandas as pd
 
 # Comparisons train with seeds from 2,000,000 and evaluate from 1,000,003.
 TRAINING_SEED = 500_000

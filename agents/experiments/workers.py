@@ -21,7 +21,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import cast
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from agents.experiments.jobs import Job, longest_first
 

@@ -11,13 +11,16 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from scipy.special import expit
-from tqdm import tqdm
 
 from agents.evaluation import step_info
 from agents.policy import Callback
 from agents.vector import make_training_env
+from livestream_env.extras import needs
+from livestream_env.progress import Progress
 from livestream_env.simulated_logs.policy import LoggingPolicy, flat_layout
+
+with needs("agents", __name__):
+    from scipy.special import expit
 
 __all__ = [
     "LinUCB",
@@ -236,7 +239,7 @@ class LinUCB(ScoringPolicy):
         slots = np.arange(venv.num_envs)
         observation, _ = venv.reset(seed=self.seed)
         end = self.num_timesteps + total_timesteps
-        with tqdm(total=total_timesteps, disable=not progress_bar, unit="step") as bar:
+        with Progress(total_timesteps, "linucb", show=progress_bar) as bar:
             while self.num_timesteps < end:
                 actions, _ = self.predict(observation)
                 shown = self.features(observation)[slots, actions]

@@ -11,16 +11,20 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-import torch
-from scipy.special import expit
 
-from agents.dqn.by_hand import flatten_parameters
-from agents.dqn.networks import CandidateQNetwork, ColumnLayout
-from agents.dqn.regression import fit_values
 from agents.evaluation import step_info
 from agents.rules.baselines import RandomPolicy, ScoringPolicy, fit_logistic
 from agents.rules.far_sighted import EPISODES, tune_weight
 from agents.vector import make_training_env
+from livestream_env.extras import needs
+
+with needs("agents", __name__):
+    import torch
+    from scipy.special import expit
+
+    from agents.dqn.by_hand import flatten_parameters
+    from agents.dqn.networks import CandidateQNetwork, ColumnLayout
+    from agents.dqn.regression import fit_values
 
 
 class Impressions(NamedTuple):

@@ -27,6 +27,7 @@ from agents.sb3.tuned_settings import TUNED
 from agents.vector import make_training_env
 from livestream_env.files import atomic_path
 from livestream_env.sb3_vec_env import LiveStreamRecVecEnv
+from livestream_env.settings import check_names
 from livestream_env.simulated_logs.policy import flat_layout
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 
@@ -51,11 +52,14 @@ class SB3Agent:
     model_class: ClassVar[type[BaseAlgorithm]]
     name: ClassVar[str]  # in TUNED
     defaults: ClassVar[Mapping[str, Any]] = {}
+    own_settings: ClassVar[tuple[str, ...]] = ("num_envs", "hidden_sizes", "learning_rate_schedule")
     log_interval: ClassVar[int] = 100  # episodes, or for on-policy models rollouts
 
     def __init__(
         self, env: gym.Env, seed: int | None = None, tuned: bool = False, **settings: Any
     ) -> None:
+        valid = (*inspect.signature(self.model_class).parameters, *self.own_settings)
+        check_names(settings, valid, f"{type(self).__name__} has no setting")
         tuned_settings = TUNED[self.name] if tuned else {}
         chosen = {**self.defaults, **tuned_settings, **settings}
         dict_space = isinstance(env.observation_space, gym.spaces.Dict)
@@ -191,6 +195,8 @@ class SB3QRDQN(SB3Agent):
 
     model_class = QRDQN
     name = "sb3-qrdqn"
+
+    own_settings = (*SB3Agent.own_settings, "n_quantiles")
 
     def _arguments(self, settings: dict[str, Any]) -> dict[str, Any]:
         arguments = super()._arguments(settings)

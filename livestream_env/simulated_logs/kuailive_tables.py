@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
+from livestream_env.extras import needs
 from livestream_env.logs.writing import COLUMNS, EXPOSURE
 from livestream_env.world import AGE_RANGES, DAY_S, DEVICE_PRICES, GENDERS, World
+
+with needs("logs", __name__):
+    import pyarrow as pa
 
 FIRST_DAY = np.datetime64("2025-05-05")  # of KuaiLive, in Beijing: day 0 of a world
 ORIGIN_MS = 1_746_374_400_000  # its midnight there, as UTC epoch ms

@@ -7,6 +7,7 @@ shared by all viewers, never changed by the simulator, and saved to and loaded f
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 import zipfile
@@ -40,7 +41,7 @@ def _no_ids() -> NDArray[np.int64]:
     return np.empty(0, np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class World:
     """Viewers, streamers, rooms and an index of what is live when.
 
@@ -67,6 +68,7 @@ class World:
         index: ``INDEX_DTYPE``, the rooms live at some time of a bin, by category.
         index_start_s: start of bin 0, seconds.
         recipe: (config, seed) of a synthetic world, None of any other.
+        path: the file that it was loaded from, None if it was not.
     """
 
     viewers: NDArray[Any]
@@ -86,6 +88,7 @@ class World:
     index_share: NDArray[np.float32] = field(init=False, repr=False)
     index: NDArray[Any] = field(init=False, repr=False)
     index_start_s: float = field(init=False, repr=False)
+    path: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Name what has no name, check the arrays, then build the availability index."""
@@ -155,12 +158,38 @@ class World:
             raise ValueError(
                 f"world: {str(path)!r} has format {meta.get('format')!r}, valid is {FORMAT}"
             )
-        return cls(
+        world = cls(
             **arrays,
             days=int(meta["days"]),
             simulator=SimulatorConfig().replace(meta["simulator"]),
             highlight_share=float(meta["highlight_share"]),
             category_names=tuple(meta["category_names"]),
+        )
+        object.__setattr__(world, "path", os.fspath(path))
+        return world
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Tells it from worlds with other arrays or parameters: 12 hexadecimal digits."""
+        others = (self.days, self.simulator, self.highlight_share, self.category_names)
+        whole = hashlib.sha256(repr(others).encode())
+        for array in (getattr(self, name) for name in _SAVED):
+            # By columns, because a row may have bytes between them that mean nothing.
+            columns = array.dtype.names
+            for part in [array[name] for name in columns] if columns else [array]:
+                whole.update(part.tobytes())
+        return whole.hexdigest()[:12]
+
+    def __repr__(self) -> str:
+        """One line: how large it is, and which one, by how it was made."""
+        if self.recipe is not None:
+            config, seed = self.recipe
+            which = f"synthetic, seed {seed}" + (f", {config!r}" if config.changes() else "")
+        else:
+            which = f"digest {self.digest}" if self.path is None else f"path {self.path!r}"
+        return (
+            f"World({len(self.viewers)} viewers, {len(self.streamers)} streamers, "
+            f"{len(self.rooms)} rooms, {self.days} days; {which})"
         )
 
     # A world is shared, not copied: a copy of an environment plays in the same world.

@@ -308,7 +308,8 @@ def test_learns_on_the_livestream_env(tmp_path):
     np.testing.assert_array_equal(mine[0], env.unwrapped.layout.action_mask(observation))
 
 
-def test_log(tmp_path, capsys):
+def test_log(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("livestream_env.progress.FIRST_LINE_S", 0.0)
     agent = small(small_platform(8))
     agent.learn(800, progress_bar=True, log_dir=tmp_path / "run", log_interval=200)
     with open(tmp_path / "run" / "progress.csv", encoding="utf-8") as file:
@@ -320,7 +321,8 @@ def test_log(tmp_path, capsys):
     assert all(np.isfinite(float(row[name])) for row in rows for name in names)
     assert float(rows[-1]["rollout/ep_len_mean"]) > 1
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
-    assert "800/800" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
+    assert "dqn: 800 of 800 steps (100 %) in " in said[-1] and ", reward " in said[-1]
 
 
 def test_episode_statistics():
