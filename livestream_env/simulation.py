@@ -17,6 +17,7 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from livestream_env.arguments import EnvArguments
+from livestream_env.code_cache import compiling
 from livestream_env.observation import ObservationLayout
 from livestream_env.reward import weight_vector
 from livestream_env.settings import check_integer, check_names
@@ -242,10 +243,20 @@ class Simulation:
             np.frombuffer(copy, np.uint8).reshape(self.num_slots, -1)[~mask] = 0
         return np.ndarray(self.num_slots, self._outcome_dtype, copy)
 
+    @property
+    def _compiled_for(self) -> str:
+        """What compiled code depends on, beside the code."""
+        layout = self.layout
+        return (
+            f"{layout.num_candidates} candidates, {layout.history_length} past impressions and "
+            f"{layout.num_categories} categories"
+        )
+
     @functools.cached_property
     def _kernel(self) -> Callable[..., None]:
         """The kernel for the types of this simulation's arrays, compiled or read at first use."""
         return machine_code(
+            f"the simulator for {self._compiled_for}",
             kernel.advance,
             self.slots,
             np.zeros(1, np.int64),
@@ -277,9 +288,9 @@ class Simulation:
             ``expected_reward`` of the impression; ``sensationalism``.
         """
         out = np.zeros((self.num_slots, self.layout.num_candidates), EXPECTATION_DTYPE)
-        expected_response(
-            kernel_array(self.slots), self._world, self._parameters, _QUANTILES, kernel_array(out)
-        )
+        slots, rows = kernel_array(self.slots), kernel_array(out)
+        with compiling(f"the oracles' expectations for {self._compiled_for}"):
+            expected_response(slots, self._world, self._parameters, _QUANTILES, rows)
         given_click = out["components"] @ np.asarray(self._parameters["reward_weights"][0])
         return {
             "click_probability": out["click_probability"],

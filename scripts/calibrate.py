@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from agents.policy import AGENTS, agent_spec
 from livestream_env.files import write_text
+from livestream_env.progress import Progress
 from scripts.command_line import described_parser, json_object, positive_int, whole_number
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def _episodes(
         vectorization_mode="vector_entry_point",
         **env_kwargs,
     )
-    return venv.world, simulate_impressions(LoggingPolicy(venv, seed), venv, episodes, seed)
+    policy = LoggingPolicy(venv, seed)
+    with Progress(episodes, env_id, "episodes", leave=False) as progress:
+        return venv.world, simulate_impressions(policy, venv, episodes, seed, progress.reach)
 
 
 def simulated_statistics(
@@ -185,9 +187,9 @@ def calibrate(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         world.save(args.world)
     count = min(args.viewers or len(world.viewers), len(world.viewers))
     viewers = np.random.default_rng(args.seed).permutation(len(world.viewers))[:count]
-    with tqdm(total=count, desc="simulate", unit=" viewers", leave=False) as bar:
+    with Progress(count, "simulate", "viewers", leave=False) as progress:
         simulated_impressions = simulate_world_impressions(
-            world, policy, viewers, seed=args.seed, on_step=lambda n: bar.update(n - bar.n)
+            world, policy, viewers, seed=args.seed, on_step=progress.reach
         )
     simulated = world_statistics(world, simulated_impressions, world.days, 200, args.seed)
 

@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 import livestream_env
 from agents.policy import AGENTS
 from livestream_env import SimulatorConfig, WorldConfig
+from livestream_env.progress import Progress
 from scripts.command_line import described_parser, json_object, positive_int, whole_number
 from scripts.evaluate import add_model_arguments, load_agent
 
@@ -129,12 +129,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     env = LiveStreamRecVectorEnv(min(max(args.viewers // 20, 1), MAX_ENVS), **args.env_kwargs)
     viewers = np.arange(args.viewers)
     try:
-        with tqdm(total=args.viewers, unit=" viewers") as bar:
+        with Progress(args.viewers, "simulate", "viewers") as progress:
             rows = export_log(
                 args.out,
-                simulate_logs(
-                    policy, env, viewers, args.seed, on_step=lambda n: bar.update(n - bar.n)
-                ),
+                simulate_logs(policy, env, viewers, args.seed, on_step=progress.reach),
                 world,
                 viewers,
                 args.days,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from livestream_env.calibration import indirect
 from livestream_env.calibration.estimates import (
@@ -27,6 +26,7 @@ from livestream_env.calibration.people import with_activity_spread, with_popular
 from livestream_env.calibration.simulated import simulate_world_impressions
 from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.logs import Logs
+from livestream_env.progress import Progress
 from livestream_env.settings import check_integer
 from livestream_env.simulated_logs.policy import LoggingPolicy
 from livestream_env.world import MIN_ROOM_S, World
@@ -96,7 +96,7 @@ def fit(
     check_integer("viewer_days", viewer_days, 10)
     rng = np.random.default_rng(seed)
     total = 3 + indirect.num_simulations()
-    with tqdm(total=total, desc="fit", unit="step", disable=not progress_bar) as bar:
+    with Progress(total, "fit", "steps", show=progress_bar) as bar:
         sample = Sample.of(logs, max_streamers, index, impressions)
         _check(logs, sample)
         estimates = watching_estimates(sample.everything) | gift_price_estimates(logs, rng)

@@ -27,7 +27,11 @@ class ActsOnObservations(Protocol):
 
 
 def simulate_impressions(
-    policy: ActsOnObservations, env: LiveStreamRecVectorEnv, episodes: int, seed: int
+    policy: ActsOnObservations,
+    env: LiveStreamRecVectorEnv,
+    episodes: int,
+    seed: int,
+    on_step: Callable[[int], object] | None = None,
 ) -> NDArray[Any]:
     """Play ``episodes`` with ``policy`` and log what was shown.
 
@@ -39,6 +43,7 @@ def simulate_impressions(
         env: a vector environment with ``autoreset_mode="NextStep"``.
         episodes: how many to play, at least.
         seed: of the viewer-days.
+        on_step: called after each step with the number of episodes that are finished.
 
     Returns:
         Impressions, structured (n,) ``IMPRESSION_DTYPE``, sorted by viewer, then time. ``viewer``
@@ -65,6 +70,8 @@ def simulate_impressions(
         log.append(rows)
         ended = terminated | truncated
         done += ended
+        if on_step is not None:
+            on_step(min(int(np.minimum(done, per_slot).sum()), episodes))
     impressions = np.concatenate(log)
     impressions["category"] = env.world.streamers["category"][impressions["streamer"]]
     return impressions[np.argsort(impressions["viewer"], kind="stable")]

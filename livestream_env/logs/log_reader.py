@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from tqdm import tqdm
-
 from livestream_env.logs.assembly import sort_events
 from livestream_env.logs.read_report import FileReport, ReadReport
 from livestream_env.logs.schema import FileSchema
 from livestream_env.logs.source import LogSource
 from livestream_env.logs.table_file import Columns, Judge, TableFile, Verdict
+from livestream_env.progress import Progress
 
 
 def accept(columns: Columns, verdict: Verdict) -> None:
@@ -57,12 +56,8 @@ class LogReader:
                     f"{self.source.path} has no {schema.stem}.csv or {schema.stem}.parquet, at any "
                     f"depth; it has {self.source.listing()}"
                 )
-        self._bar = tqdm(
-            total=sum(file.file.size for file in self.files.values()),
-            unit="B",
-            unit_scale=True,
-            disable=not progress_bar,
-        )
+        size = sum(file.file.size for file in self.files.values())
+        self._bar = Progress(size, unit="bytes", show=progress_bar)
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +75,7 @@ class LogReader:
 
     def read(self, name: str, judge: Judge = accept) -> Columns:
         """The rows of a file that ``judge`` does not reject."""
-        self._bar.set_description(name)
+        self._bar.describe(name)
         return self.files[name].read(judge, self._bar.update)
 
     def read_events(self, name: str, judge: Judge) -> Columns:

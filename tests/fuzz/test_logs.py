@@ -1,4 +1,4 @@
-"""Damaged logs of every format are read or refused, soon, and by an error that names the log."""
+"""Damaged logs of every format are read or refused, soon, and by a ValueError that names them."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from livestream_env import progress
 from livestream_env.logs import read_logs
 from livestream_env.logs.schema import KUAILIVE
 from tests.logs.files import arrow_table, at, event, lines, many, to_parquet, to_zip, write
@@ -479,12 +480,14 @@ class TestWholeFileUnits:
             read_logs(write(tmp_path, files))
 
 
-def test_progress_bar(tmp_path, capsys):
+def test_progress(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "FIRST_LINE_S", 0.0)
     folder = write(tmp_path, lines())
     read_logs(folder)
     assert capsys.readouterr().err == ""
     read_logs(folder, progress_bar=True)
-    assert "100%" in capsys.readouterr().err
+    written = capsys.readouterr().err
+    assert "bytes (100 %) in 0 s" in written and "\r" not in written
 
 
 def test_the_environment_needs_no_pandas():
