@@ -110,17 +110,25 @@ class AgentSpec:
         """
         arguments = {**self.kwargs, **kwargs}
         cls = load_policy_class(self.target)
-        if arguments:
-            parameters = inspect.signature(cls).parameters
-            if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-                refusal = f"cannot make {self.name!r}: {cls.__name__} has no argument"
-                check_names(arguments, parameters, refusal)
+        _check_arguments(f"{self.name!r}: {cls.__name__} has no setting", cls, arguments)
         try:
-            return cls(env, seed=seed, **arguments)
+            policy: Policy = cls(env, seed=seed, **arguments)
+            return policy
         except TypeError as error:
             if not arguments:
                 raise
             raise ValueError(f"cannot make {self.name!r} with {arguments}: {error}") from error
+
+
+def _check_arguments(refusal: str, cls: Any, arguments: Mapping[str, Any]) -> None:
+    """``ValueError`` for one that the class does not take, with the nearest that it does."""
+    try:
+        parameters = inspect.signature(cls).parameters
+    except (TypeError, ValueError):  # some compiled classes tell nothing
+        return
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        valid = [name for name in parameters if name not in ("env", "seed")]
+        check_names(arguments, valid, refusal)
 
 
 def _rule(name: str, target: str, group: Group = "rule", **known: Any) -> AgentSpec:
@@ -181,6 +189,9 @@ def load_policy_class(target: str) -> Any:
         raise ValueError(f"an agent's class is written 'package.module:Class', got {target!r}")
     try:
         module = importlib.import_module(module_name)
+    except Exception as error:  # a user's module may raise anything
+        raise ValueError(f"cannot import {module_name!r} for agent {target!r}: {error}") from error
+    try:
         cls = getattr(module, class_name)  # of a package that imports its classes when asked
     except ImportError as error:
         raise ValueError(f"cannot import {module_name!r} for agent {target!r}: {error}") from error
@@ -207,13 +218,10 @@ def agent_spec(name: str) -> AgentSpec:
     base, mark, settings = name.partition("?")
     if base in AGENTS:
         spec = AGENTS[base]
-    elif ":" in base:
-        spec = AgentSpec(name, base, learns=hasattr(load_policy_class(base), "learn"))
     else:
-        raise ValueError(
-            f"unknown agent {base!r}{hint(base, AGENTS)}; valid are {', '.join(AGENTS)}, "
-            "or a class 'module:Class'"
-        )
+        if ":" not in base:
+            check_names([base], [*AGENTS, "or a class 'module:Class'"], "unknown agent")
+        spec = AgentSpec(name, base, learns=hasattr(load_policy_class(base), "learn"))
     if not mark:
         return spec
     return dataclasses.replace(spec, name=name, kwargs={**spec.kwargs, **_settings(name, settings)})

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from agents.experiments.jobs import Job
-from agents.experiments.runs import open_folder
+from agents.experiments.runs import check_agents, open_folder
 from agents.experiments.suites import Suite, selected, suites
 from agents.experiments.workers import default_workers
 from agents.experiments.workers import play_all as play_in_processes
@@ -111,13 +111,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         plan = selected(whole, args.only)
         for suite in plan:
-            open_folder(folder / suite.name, suite.settings, resume=True)
+            for line in open_folder(folder / suite.name, suite.settings, resume=True):
+                print(line, file=sys.stderr)
     except ValueError as error:
         parser.error(str(error))
     failed: dict[Job, str] = {}
     if not args.report_only:
         jobs = [job for suite in plan for job in suite.jobs(folder)]
         jobs = [job for job in jobs if args.max_seeds is None or job.run.seed < args.max_seeds]
+        try:
+            check_missing(plan, jobs, folder)
+        except ValueError as error:
+            parser.error(str(error))
         print_plan(plan, jobs, folder, args.workers)
         compile_simulator(plan)
 
@@ -145,6 +150,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     for job, reason in failed.items():
         print(f"\n{job}, failed:\n{reason}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def check_missing(plan: Sequence[Suite], jobs: Sequence[Job], folder: Path) -> None:
+    """Construct the agents that are to be played.
+
+    Raises:
+        ValueError: One cannot be made.
+    """
+    for suite in plan:
+        home = folder / suite.name
+        missing = [job.run.agent for job in jobs if job.folder == home and not job.finished]
+        check_agents(missing, suite.settings)
 
 
 def player(ray_address: str | None) -> Callable[..., dict[Job, str]]:

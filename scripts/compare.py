@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from agents.experiments.runs import Settings, open_folder, plan
+from agents.experiments.runs import Settings, check_agents, open_folder, plan
 from agents.experiments.suites import Suite
 from agents.experiments.workers import default_workers, play_all
 from agents.policy import AGENTS
@@ -106,8 +106,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.eval_episodes,
             curve_episodes=min(Settings.curve_episodes, args.eval_episodes),
         )
+    except ValueError as error:
+        parser.error(str(error))
+    try:
         runs = plan(names, args.seeds, args.slow_seeds)
-        open_folder(args.out, settings, args.resume, args.overwrite)
+        check_agents(names, settings)
+    except ValueError as error:
+        parser.error(f"argument --agents or --agent: {error}")
+    try:
+        for line in open_folder(args.out, settings, args.resume, args.overwrite):
+            print(line, file=sys.stderr)
     except (ValueError, FileExistsError) as error:
         parser.error(str(error))
     # A benchmark of one suite, which is its own ladder.

@@ -62,12 +62,19 @@ def run_search(search: Search, trials: int, folder: Path) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Search; returns the exit status."""
-    args = make_parser().parse_args(argv)
+    parser = make_parser()
+    args = parser.parse_args(argv)
     from agents.experiments.tuning import Search, optuna, trials_table
 
+    searches = [Search(agent, args.timesteps, args.env_id) for agent in args.agent]
+    try:
+        for search in searches:
+            search.check()
+    except ValueError as error:
+        parser.error(str(error))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    for agent in args.agent:
-        run_search(Search(agent, args.timesteps, args.env_id), args.trials, args.out)
+    for search in searches:
+        run_search(search, args.trials, args.out)
     table = trials_table(args.out)
     print(table[table["agent"].isin(args.agent)].to_string(index=False, na_rep=""))
     return 0

@@ -11,7 +11,8 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -25,6 +26,7 @@ from agents.policy import Policy, agent_spec, learn
 from livestream_env.files import atomic_path, write_text
 from livestream_env.settings import check_integer
 
+LONGEST_FOLDER = 200  # characters of a run's; file systems take 255
 SETTINGS_FILE = "settings.json"
 RESULT_FILE = "result.npz"
 CURVE_DTYPE = np.dtype([("timesteps", np.int64), ("cpu_s", np.float64), ("reward", np.float64)])
@@ -76,9 +78,14 @@ class Run(NamedTuple):
         """Where it writes: its result, its log, its trained model.
 
         The agent's name is made safe for file systems: ``dqn?double=false&n_step=1`` becomes
-        ``dqn,double=false,n_step=1``, and percent signs stand for what is rarer.
+        ``dqn,double=false,n_step=1``, percent signs stand for what is rarer, and of a long name
+        the rest is a hash.
         """
-        name = quote(self.agent, safe=":?&=").translate(str.maketrans(":?&", ".,,"))
+        safe = quote(self.agent, safe=":?&=", errors="backslashreplace")
+        name = safe.translate(str.maketrans(":?&", ".,,"))
+        if len(name) > LONGEST_FOLDER:
+            digest = sha256(self.agent.encode(errors="backslashreplace")).hexdigest()
+            name = f"{name[: LONGEST_FOLDER - 33]}-{digest[:32]}"
         return comparison / "runs" / f"{name}-{self.seed}"
 
     def result_path(self, comparison: Path) -> Path:
@@ -123,6 +130,40 @@ class Result(NamedTuple):
         """Read a stored one."""
         with np.load(path) as file:
             return cls(file["episodes"], file["curve"], json.loads(str(file["timing"])))
+
+    def check(self, settings: Settings) -> None:
+        """Refuse a result that was not made with these settings.
+
+        Raises:
+            ValueError: Another number of viewer-days, or less training.
+        """
+        if len(self.episodes) != settings.eval_episodes:
+            raise ValueError(
+                f"it has {len(self.episodes)} viewer-days, not {settings.eval_episodes}"
+            )
+        if len(self.curve) and self.curve["timesteps"][-1] < settings.timesteps:
+            raise ValueError(
+                f"its training ends at step {self.curve['timesteps'][-1]}, not {settings.timesteps}"
+            )
+
+
+def check_agents(agents: Iterable[str], settings: Settings) -> None:
+    """Construct each agent once, as a run does, so that no run begins if one cannot be made.
+
+    Raises:
+        ValueError: Of the first that cannot: its name and why.
+    """
+    for name in dict.fromkeys(agents):
+        env = settings.make_env()
+        try:
+            policy = agent_spec(name).make(env, seed=Run(name, 0).env_seed)
+        except Exception as error:  # whatever a user's class raises
+            reason = str(error) if isinstance(error, ValueError) else f"{error!r}"
+            named = reason if repr(name) in reason else f"{name!r}: {reason}"
+            raise ValueError(named) from error
+        finally:
+            env.close()
+        del policy
 
 
 def plan(agents: Iterable[str], seeds: int, slow_seeds: int | None = None) -> list[Run]:
@@ -228,33 +269,69 @@ def play(
     env.close()
 
 
-def open_folder(folder: Path, settings: Settings, resume: bool, overwrite: bool = False) -> None:
-    """Prepare the folder of a comparison.
+def open_folder(
+    folder: Path, settings: Settings, resume: bool, overwrite: bool = False
+) -> list[str]:
+    """Prepare the folder of a comparison: its settings are written, its finished runs are sound.
+
+    Returns:
+        A line for each damaged result, which is set aside, so that its run is played again.
 
     Raises:
         FileExistsError: If it holds finished runs and neither flag is given.
-        ValueError: If it is to be resumed with other settings than it was begun with.
+        ValueError: If it is to be resumed with other settings than it was begun with, or if it has
+            finished runs and nothing says with which settings they were made.
     """
-    stored = folder / SETTINGS_FILE
     finished = sorted(folder.glob(f"runs/*/{RESULT_FILE}"))
     mine = json.loads(json.dumps(asdict(settings)))
-    if resume and finished and stored.exists():
-        theirs = json.loads(stored.read_text(encoding="utf-8"))
+    if overwrite:
+        shutil.rmtree(folder / "runs", ignore_errors=True)
+    elif finished and not resume:
+        raise FileExistsError(
+            f"{folder} already holds {len(finished)} finished runs: --resume keeps them and does "
+            "the rest, --overwrite starts again, --out names another folder"
+        )
+    elif finished:
+        theirs = _stored_settings(folder / SETTINGS_FILE)
         changed = [
-            f"{name} was {theirs.get(name)!r} and is now {value!r}"
+            f"{name} was {theirs[name]!r} and is now {value!r}"
             for name, value in mine.items()
-            if theirs.get(name) != value
+            if theirs[name] != value
         ]
         if changed:
             raise ValueError(
                 f"cannot resume {folder}, its runs were made with other settings: "
                 + "; ".join(changed)
             )
-    elif finished and not (resume or overwrite):
-        raise FileExistsError(
-            f"{folder} already holds {len(finished)} finished runs: --resume keeps them and does "
-            "the rest, --overwrite starts again, --out names another folder"
-        )
-    elif overwrite:
-        shutil.rmtree(folder / "runs", ignore_errors=True)
-    write_text(stored, json.dumps(mine, indent=2) + "\n")
+    write_text(folder / SETTINGS_FILE, json.dumps(mine, indent=2) + "\n")
+    return [] if overwrite else _set_aside_damaged(finished, settings)
+
+
+def _stored_settings(path: Path) -> dict[str, Any]:
+    """What a comparison was begun with; ``ValueError`` if ``path`` does not say all of it."""
+    names = [spec.name for spec in fields(Settings)]
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(stored, dict) or set(stored) != set(names):
+            raise ValueError(f"it must be an object with {', '.join(names)}")
+    except (OSError, ValueError, RecursionError) as error:
+        what = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({error})"
+        raise ValueError(
+            f"cannot resume {path.parent}: {path} {what}, so that nothing says with which settings "
+            "its finished runs were made; --overwrite discards them, --out names another folder"
+        ) from error
+    return stored
+
+
+def _set_aside_damaged(paths: Iterable[Path], settings: Settings) -> list[str]:
+    """Rename the results that cannot be used; a line for each, with the reason."""
+    lines = []
+    for path in paths:
+        try:
+            Result.load(path).check(settings)
+        except Exception as error:  # whatever reading a damaged file brings
+            aside = path.with_name(path.name + ".damaged")
+            path.replace(aside)
+            reason = str(error) or type(error).__name__
+            lines.append(f"{path}: damaged, its run is played again ({reason})")
+    return lines

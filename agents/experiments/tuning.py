@@ -19,7 +19,7 @@ import gymnasium as gym
 
 from agents.evaluation import evaluate
 from agents.experiments.search_spaces import Space
-from agents.policy import AGENTS, agent_spec, learn
+from agents.policy import AGENTS, Policy, agent_spec, learn
 from livestream_env.extras import needs
 from livestream_env.files import atomic_path
 
@@ -68,6 +68,25 @@ class Search:
     def __post_init__(self) -> None:
         if self.agent not in SPACES:
             raise ValueError(f"agent must be one of {', '.join(SPACES)}, got {self.agent!r}")
+
+    def check(self) -> None:
+        """Construct environment and agent once, with the defaults.
+
+        Raises:
+            ValueError: One of them cannot be made.
+        """
+        try:
+            env = gym.make(self.env_id)
+        except (gym.error.Error, TypeError, OSError) as error:
+            raise ValueError(f"cannot make {self.env_id}: {error}") from error
+        self.make(env, self.space.settings(self.space.defaults))
+        env.close()
+
+    def make(self, env: gym.Env, settings: Mapping[str, Any]) -> Policy:
+        """The agent with these settings, otherwise untuned."""
+        spec = agent_spec(self.agent)
+        untuned = {"tuned": False} if "tuned" in spec.kwargs else {}
+        return spec.make(env, seed=TRAINING_SEED, **untuned, **settings)
 
     @property
     def space(self) -> Space:
@@ -125,9 +144,7 @@ class Search:
     ) -> float:
         """Train with these settings: mean reward per episode of the last policy."""
         env = gym.make(self.env_id)
-        spec = agent_spec(self.agent)
-        untuned = {"tuned": False} if "tuned" in spec.kwargs else {}
-        policy = spec.make(env, seed=TRAINING_SEED, **untuned, **settings)
+        policy = self.make(env, settings)
         learn(policy, self.timesteps, callback=callback)
         env.close()
         episodes = evaluate(policy, self.env_id, episodes=SCORING_EPISODES, seed=SCORING_SEED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,17 +13,61 @@ from markdown_it.token import Token
 
 from agents.reports.statistics import Estimate
 
+NONE = "–"  # what is undefined
+LARGE = 1e9  # from here on with an exponent
+LONGEST_NAME = 100  # characters; the middle of a longer one is left out
+
+
+def plain(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name in one printable line: others' characters as escapes, a long one without its middle.
+
+    Args:
+        name: Any text.
+        longest: Characters that are shown.
+    """
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    if len(line) <= longest:
+        return line
+    tail = longest // 3
+    return f"{line[: longest - tail - 1]}…{line[-tail:]}"
+
+
+def code(name: str) -> str:
+    """Any name as code, also one with backticks; the cells of a table need no more."""
+    text = plain(name) or " "
+    # As CommonMark has it: the fence is longer than any within, and a backtick stands off from it.
+    runs = [len(run) for run in re.findall("`+", text)]
+    fence = "`" * next(n for n in range(1, len(runs) + 2) if n not in runs)
+    padded = text[0] in "` " or text[-1] in "` "
+    return f"{fence} {text} {fence}" if padded and text.strip() else f"{fence}{text}{fence}"
+
+
+def number_text(number: float, sign: str = "", digits: int = 2) -> str:
+    """For example ``3.14``, ``−2.00``, ``1.2e+300``, or a dash where it is undefined.
+
+    Args:
+        number: Any.
+        sign: ``"+"`` to show the sign of positive numbers too.
+        digits: After the point.
+    """
+    if not math.isfinite(number):
+        return NONE
+    form = f"{sign}.{digits}f" if abs(number) < LARGE else f"{sign}.2g"
+    return f"{number:{form}}".replace("-", "−")
+
 
 def estimate_text(estimate: Estimate, sign: str = "", digits: int = 2) -> str:
-    """For example ``3.14 [3.01, 3.20]``.
+    """For example ``3.14 [3.01, 3.20]``; without an interval ``3.14 [–]``, without a value ``–``.
 
     Args:
         estimate: A value with its interval.
         sign: ``"+"`` to show the sign of positive numbers too.
         digits: After the point.
     """
-    value, low, high = (f"{number:{sign}.{digits}f}".replace("-", "−") for number in estimate)
-    return f"{value} [{low}, {high}]"
+    if not estimate.defined:
+        return NONE
+    value, low, high = (number_text(number, sign, digits) for number in estimate)
+    return f"{value} [{low}, {high}]" if estimate.has_interval else f"{value} [{NONE}]"
 
 
 def markdown_table(
@@ -31,9 +77,10 @@ def markdown_table(
 
     Args:
         header: Name of each column.
-        rows: As many cells each.
+        rows: As many cells each, of one line; bars in them are escaped.
         left: How many columns, from the first, are words, aligned left.
     """
+    header, rows = _escaped(header), [_escaped(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     rule = ["-" * w if i < left else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
 
@@ -45,6 +92,10 @@ def markdown_table(
         return f"| {' | '.join(padded)} |"
 
     return [line(header), line(rule), *map(line, rows)]
+
+
+def _escaped(cells: Sequence[str]) -> list[str]:
+    return [cell.replace("|", "\\|") for cell in cells]
 
 
 class _Renderer(RendererHTML):

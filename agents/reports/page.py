@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from agents.experiments.runs import Run, Settings
 from agents.experiments.suites import Suite
 from agents.reports.html import Section, figure, markdown, write_html
-from agents.reports.plots import draw_curves, draw_profiles, draw_scores, save_png
+from agents.reports.plots import draw_curves, draw_profiles, draw_scores, drawable, save_png
 from agents.reports.reporting import package_versions, run_record
 from agents.reports.results import (
     HIGH,
@@ -28,7 +28,7 @@ from agents.reports.results import (
     scores_table,
     write_csv,
 )
-from agents.reports.statistics import performance_profile
+from agents.reports.statistics import performance_profile, seed_means
 from agents.reports.summary import environment, summary, summary_sections
 from agents.reports.tables import FAR, IDS, tables
 from agents.reports.viewer_day import viewer_day_twice
@@ -36,9 +36,6 @@ from livestream_env.files import write_text
 
 CAPTIONS = {
     "scores": "Final scores: interquartile mean over training seeds, 95 % interval.",
-    "curves": "Learning curves on the first held-out viewer-days, by experience and by computing "
-    "time: interquartile mean over seeds, pointwise 95 % bootstrap interval (of two or three seeds "
-    "the lowest and the highest). Dashed: agents that do not learn.",
     "profile": "Performance profile: the share of an agent's training seeds whose score is above "
     "the threshold, pointwise 95 % bootstrap interval. Dashed: the clairvoyant greedy oracle.",
 }
@@ -127,6 +124,19 @@ def comparison_page(
     return sections
 
 
+def curves_caption(settings: Settings) -> str:
+    """What the learning curves show, and why they end at other values than the table has."""
+    text = (
+        f"Learning curves on the first {settings.curve_episodes:,} held-out viewer-days, by "
+        "experience and by computing time: interquartile mean over seeds, pointwise 95 % bootstrap "
+        "interval (of two or three seeds the lowest and the highest). Dashed: agents that do not "
+        "learn, on the same viewer-days."
+    )
+    if settings.curve_episodes < settings.eval_episodes:
+        text += f" The scores of the table are over all {settings.eval_episodes:,}."
+    return text
+
+
 def sections_of(texts: Mapping[str, str], plots: Sequence[Plot]) -> list[Section]:
     """A section for each title and its Markdown, with the plots that belong to it."""
     return [
@@ -212,19 +222,26 @@ def comparison_plots(group: Group, settings: Settings, *tables: str) -> list[Plo
     """
     comparison, curves = group.comparison(), curves_table(group.results)
     learners = set(curves["agent"])
+    rewards = per_agent(group.results, "reward")
     first_days = {
-        agent: float(values[:, : settings.curve_episodes].mean())
-        for agent, values in per_agent(group.results, "reward").items()
+        agent: float(np.mean(seed_means(values[:, : settings.curve_episodes])))
+        for agent, values in rewards.items()
         if agent not in learners
     }
     scores = {agent: comparison.score(agent) for agent in comparison.value}
     figures = {
         "scores": draw_scores(scores, LOW, HIGH),
-        "curves": draw_curves(curves, first_days),
+        "curves": draw_curves(curves, first_days, settings.curve_episodes),
     }
-    trained = {agent: comparison.seeds[agent] for agent in scores if agent in learners}
+    captions = {**CAPTIONS, "curves": curves_caption(settings)}
+    trained = {
+        agent: comparison.seeds[agent]
+        for agent in scores
+        if agent in learners and drawable(comparison.seeds[agent]).all()
+    }
     if any(len(seeds) > 1 for seeds in trained.values()):
-        levels = {HIGH: comparison.value[HIGH]} if HIGH in scores else {}
+        levels = {HIGH: scores[HIGH].value} if HIGH in scores else {}
+        levels = {name: level for name, level in levels.items() if drawable(level)}
         every = np.concatenate([*trained.values(), list(levels.values())])
         margin = 0.05 * (every.max() - every.min())
         thresholds = np.linspace(every.min() - margin, every.max() + margin, 400)
@@ -235,7 +252,7 @@ def comparison_plots(group: Group, settings: Settings, *tables: str) -> list[Plo
         figures["profile"] = draw_profiles(thresholds, profiles, levels)
     of_scores, of_learning = tables
     return [
-        Plot(of_scores if name == "scores" else of_learning, name, drawing, CAPTIONS[name])
+        Plot(of_scores if name == "scores" else of_learning, name, drawing, captions[name])
         for name, drawing in figures.items()
     ]
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,8 +17,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from numpy.typing import ArrayLike, NDArray
 
 from agents.policy import AGENTS, GREY
+from agents.reports.markdown import NONE, number_text, plain
 from agents.reports.statistics import Estimate, Profile, iqm, seed_interval
 from livestream_env.files import atomic_path
 
@@ -23,6 +30,8 @@ from livestream_env.files import atomic_path
 SPARE_COLOURS = ("#2f8f8b", "#a04f8d", "#6a8f2f", "#5a6fc0")
 INK = "#2b2f36"
 GRID = "#e6e8eb"
+LARGEST = 1e100  # that is drawn
+LONGEST_NAME = 44  # characters
 
 
 def _colours(names: Iterable[str]) -> dict[str, str]:
@@ -33,6 +42,35 @@ def _colours(names: Iterable[str]) -> dict[str, str]:
         else (AGENTS[name].colour if name in AGENTS else GREY)
         for name in names
     }
+
+
+def drawable(values: ArrayLike) -> NDArray[np.bool_]:
+    """Which values can be drawn: those that are finite, and not so large that axes overflow."""
+    values = np.asarray(values, np.float64)
+    return np.isfinite(values) & (np.abs(values) < LARGEST)
+
+
+def _words(name: str) -> dict[str, Any]:
+    """A name as a text of a plot: short, printable, and no formula."""
+    return {"text": plain(name, LONGEST_NAME), "parse_math": False}
+
+
+def _legend(
+    owner: Axes | Figure, lines: Sequence[Line2D], names: Sequence[str], **where: Any
+) -> None:
+    """A legend of any names; Matplotlib leaves out those that begin with an underscore."""
+    legend = owner.legend(lines, ["name"] * len(names), frameon=False, **where)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.update(_words(name))
+
+
+@contextmanager
+def any_glyph() -> Iterator[None]:
+    """Draw characters that Matplotlib's font lacks as boxes, without a warning for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        warnings.filterwarnings("ignore", ".* not supported natively", UserWarning)
+        yield
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -50,7 +88,7 @@ def _tidy(axes: Axes) -> None:
 
 def save_png(figure: Figure, path: Path) -> None:
     """Write a figure atomically."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, any_glyph():
         figure.savefig(temporary)
 
 
@@ -64,7 +102,7 @@ def to_svg(figure: Figure, prefix: str) -> str:
         prefix: Put before its ids, which must be unique in the page.
     """
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}), any_glyph():
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
@@ -78,16 +116,24 @@ def to_svg(figure: Figure, prefix: str) -> str:
     return svg.replace(GRID, "var(--grid)").strip()
 
 
-def draw_curves(curves: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
+def draw_curves(
+    curves: pd.DataFrame, levels: Mapping[str, float], days: int | None = None
+) -> Figure:
     """Reward while training, by experience and by computing time.
 
     Args:
-        curves: Columns agent, seed, timesteps, cpu_s, reward.
+        curves: Columns agent, seed, timesteps, cpu_s, reward; points that are not finite are left
+            out.
         levels: Scores of agents that do not learn, drawn as lines.
+        days: Viewer-days of each evaluation, if the axis is to say it.
     """
+    numbers = curves[["timesteps", "cpu_s", "reward"]]
+    curves = curves[drawable(numbers).all(axis=1)]
+    levels = {name: level for name, level in levels.items() if drawable(level)}
     figure = _figure(10, 4.4)
     by_steps, by_time = figure.subplots(1, 2, sharey=True)
-    colours = _colours(curves["agent"].unique())
+    names = list(curves["agent"].unique())
+    colours, lines = _colours(names), []
     for agent, rows in curves.groupby("agent", sort=False):
         points = rows.assign(point=rows.groupby("seed").cumcount())
         reward = points.pivot(index="point", columns="seed", values="reward").dropna()
@@ -99,7 +145,7 @@ def draw_curves(curves: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
             (by_steps, place["timesteps"] / 1000, 0),
             (by_time, place["cpu_s"], 1),
         ):
-            axes.plot(x[first:], middle[first:], color=colours[agent], linewidth=2, label=agent)
+            lines += axes.plot(x[first:], middle[first:], color=colours[agent], linewidth=2)
             axes.fill_between(
                 x[first:], low[first:], high[first:], color=colours[agent], alpha=0.15, linewidth=0
             )
@@ -110,9 +156,14 @@ def draw_curves(curves: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
     _name_levels(by_time, levels)
     by_steps.set_xlabel("environment steps (thousands)")
     by_time.set_xlabel("CPU seconds of training (log scale)")
-    by_time.set_xscale("log")
-    by_time.tick_params(axis="x", which="minor", labelbottom=False)
-    by_steps.set_ylabel("reward per viewer-day")
+    if np.isfinite(by_time.dataLim.minposx):  # something took time
+        by_time.set_xscale("log")
+        span = np.log10(by_time.dataLim.xmax / by_time.dataLim.minposx)
+        by_time.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if span < 2 else (1,)))
+        by_time.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        by_time.xaxis.set_minor_locator(NullLocator())
+    of = "" if days is None else f", first {days:,}"
+    by_steps.set_ylabel(f"reward per viewer-day{of}")
     if len(curves):
         by_steps.set_title(
             "learning curves: interquartile mean over seeds, 95 % interval",
@@ -120,8 +171,10 @@ def draw_curves(curves: pd.DataFrame, levels: Mapping[str, float]) -> Figure:
             fontsize=10,
             color=INK,
         )
-        lines = by_steps.get_legend_handles_labels()
-        figure.legend(*lines, loc="outside upper left", ncols=6, frameon=False, fontsize=10)
+        longest = max(len(plain(name, LONGEST_NAME)) for name in names)
+        columns = max(1, min(6, 110 // (longest + 8)))  # as many as the width has room for
+        where = {"loc": "outside upper left", "ncols": columns, "fontsize": 10}
+        _legend(figure, lines[::2], names, **where)
     return figure
 
 
@@ -132,8 +185,8 @@ def _name_levels(axes: Axes, levels: Mapping[str, float]) -> None:
     place = -np.inf
     for name, level in sorted(levels.items(), key=lambda item: item[1]):
         place = max(level, place + gap)
-        axes.annotate(name, (1.0, place), xycoords=("axes fraction", "data"), xytext=(4, 0),
-                      textcoords="offset points", va="center", fontsize=8, color=INK,
+        axes.annotate(**_words(name), xy=(1.0, place), xycoords=("axes fraction", "data"),
+                      xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, color=INK,
                       annotation_clip=False)  # fmt: skip
 
 
@@ -145,25 +198,35 @@ def draw_scores(scores: Mapping[str, Estimate], low: str, high: str) -> Figure:
         low: The agent that a normalised score calls 0.
         high: The agent that it calls 1; without either there is no second axis.
     """
-    names = sorted(scores, key=lambda name: scores[name].value)
+    known = [name for name in scores if drawable(scores[name].value)]
+    names = [name for name in scores if name not in known]  # below, without a point
+    names += sorted(known, key=lambda name: scores[name].value)
     colours = _colours(scores)
     figure = _figure(8, 1.3 + 0.36 * len(names))
     axes = figure.subplots()
     for place, name in enumerate(names):
+        # To the right of the axes, where no line crosses it.
+        axes.annotate(number_text(scores[name].value) if name in known else NONE, (1.0, place),
+                      xycoords=("axes fraction", "data"), xytext=(6, 0),
+                      textcoords="offset points", va="center", fontsize=9, color=INK,
+                      annotation_clip=False)  # fmt: skip
+        if name not in known:
+            continue
         value, bottom, top = scores[name]
+        if not drawable([bottom, top]).all():
+            bottom = top = value
         colour = colours[name]
         axes.plot([bottom, top], [place, place], color=colour, linewidth=5, alpha=0.35,
                   solid_capstyle="round")  # fmt: skip
         axes.plot(value, place, "o", color=colour, markersize=7)
-        axes.annotate(f"{value:.2f}", (top, place), xytext=(8, 0), textcoords="offset points",
-                      va="center", fontsize=9, color=INK)  # fmt: skip
-    axes.set_yticks(range(len(names)), names)
+    labels = [plain(name, LONGEST_NAME) for name in names]
+    axes.set_yticks(range(len(names)), labels, parse_math=False)
     axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.margins(x=0.12)
+    axes.margins(x=0.05)
     axes.set_xlabel("reward per viewer-day: interquartile mean over seeds, 95 % interval")
     _tidy(axes)
     axes.grid(axis="y", visible=False)
-    if low in scores and high in scores and scores[low].value != scores[high].value:
+    if low in known and high in known and scores[low].value != scores[high].value:
         zero, one = scores[low].value, scores[high].value
         for level in (zero, one):
             axes.axvline(level, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
@@ -197,8 +260,9 @@ def draw_profiles(
     colours = _colours(profiles)
     figure = _figure(8, 3.8)
     axes = figure.subplots()
+    lines = []
     for name, (share, low, high) in profiles.items():
-        axes.step(thresholds, share, where="post", color=colours[name], linewidth=2, label=name)
+        lines += axes.step(thresholds, share, where="post", color=colours[name], linewidth=2)
         axes.fill_between(thresholds, low, high, step="post", color=colours[name], alpha=0.15,
                           linewidth=0)  # fmt: skip
     for level in levels.values():
@@ -208,8 +272,8 @@ def draw_profiles(
     axes.set_ylabel("share of runs above it")
     for place, (name, level) in enumerate(sorted(levels.items(), key=lambda item: item[1])):
         # In turn on two heights, as neighbours may be close.
-        axes.annotate(name, (level, 1.0), xycoords=("data", "axes fraction"),
+        axes.annotate(**_words(name), xy=(level, 1.0), xycoords=("data", "axes fraction"),
                       xytext=(0, 3 + 10 * (place % 2)), textcoords="offset points", ha="center",
                       fontsize=8, color=INK, annotation_clip=False)  # fmt: skip
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
+    _legend(axes, lines, list(profiles), loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     return figure

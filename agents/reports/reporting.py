@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from agents.experiments.runs import Result, Run, Settings
+from agents.reports.markdown import number_text
 
 PACKAGES = ("livestream-env", "gymnasium", "numpy", "numba", "scipy", "torch", "stable-baselines3")
 
@@ -23,8 +24,11 @@ def describe_episodes(episodes: np.ndarray) -> str:
     lines = [f"per viewer-day, {count:,} of them:"]
     for name in episodes.dtype.names or ():
         values = episodes[name].astype(np.float64)
-        margin = 1.96 * values.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan
-        lines.append(f"  {name:12s} {values.mean():10.3f} ± {margin:.3f}")
+        with np.errstate(all="ignore"):
+            mean = values.mean() if count else np.nan
+            margin = 1.96 * values.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan
+        lines.append(f"  {name:12s} {number_text(mean, digits=3):>10s} "
+                     f"± {number_text(margin, digits=3)}")  # fmt: skip
     return "\n".join(lines)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +30,7 @@ def score_row(suite: Suite, run: Run, result: Result) -> dict[str, Any]:
         not learn has not is NaN. ``train_cpu_s`` is without evaluations.
     """
     settings, episodes = suite.settings, result.episodes
+    mean = Group({run: result}).mean
     learns = len(result.curve) > 1
     cpu_s = result.timing["train_cpu_s"]
     return {
@@ -38,17 +41,17 @@ def score_row(suite: Suite, run: Run, result: Result) -> dict[str, Any]:
         "seed": run.seed,
         "timesteps": settings.timesteps if learns else 0,
         "episodes": len(episodes),
-        "reward": episodes["reward"].mean(),
+        "reward": mean(run.agent, "reward"),
         "normalised": np.nan,
         "area_under_curve": float(
             area_under_curve(result.curve["timesteps"], result.curve["reward"])
         )
         if learns
         else np.nan,
-        "watch_min": episodes["watch_s"].mean() / 60,
-        "likes": episodes["likes"].mean(),
+        "watch_min": mean(run.agent, "watch_s") / 60,
+        "likes": mean(run.agent, "likes"),
         "train_cpu_s": round(cpu_s, 2) if learns else np.nan,
-        "steps_per_cpu_s": round(settings.timesteps / cpu_s) if learns else np.nan,
+        "steps_per_cpu_s": round(settings.timesteps / cpu_s) if learns and cpu_s > 0 else np.nan,
     }
 
 
@@ -67,14 +70,15 @@ def run_scores(folder: Path, suites: Sequence[Suite]) -> pd.DataFrame:
     reward = {(row["suite"], row["agent"]): row["reward"] for _, row in rows}
     for suite, row in rows:
         low, high = (reward.get((suite.ladder, end), np.nan) for end in (LOW, HIGH))
-        row["normalised"] = (row["reward"] - low) / (high - low)
+        if high != low:
+            row["normalised"] = (row["reward"] - low) / (high - low)
     return pd.DataFrame([row for _, row in rows])
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table whole or not at all."""
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.9g")
+        table.to_csv(temporary, index=False, float_format="%.9g", errors="backslashreplace")
 
 
 class Group:
@@ -115,7 +119,9 @@ class Group:
 
     def mean(self, label: str, field: str) -> float:
         """Of one field, over the episodes of all seeds."""
-        return float(np.mean([result.episodes[field] for result in self.of(label)]))
+        values = np.concatenate([result.episodes[field] for result in self.of(label)])
+        with np.errstate(all="ignore"):
+            return float(values.mean()) if len(values) else math.nan
 
     def timing(self, label: str, name: str) -> float:
         """Mean over its seeds of one of :attr:`agents.experiments.runs.Result.timing`."""
@@ -138,9 +144,18 @@ def groups(folder: Path, suites: Sequence[Suite]) -> dict[str, Group]:
 
 
 def load_results(folder: Path, runs: Sequence[Run]) -> dict[Run, Result]:
-    """The results of those ``runs`` that are finished."""
-    finished = [run for run in runs if run.result_path(folder).exists()]
-    return {run: Result.load(run.result_path(folder)) for run in finished}
+    """The results of those ``runs`` that are finished.
+
+    One that cannot be read is left out, and named on stderr.
+    """
+    results = {}
+    for run in runs:
+        if (path := run.result_path(folder)).exists():
+            try:
+                results[run] = Result.load(path)
+            except Exception as error:  # whatever reading a damaged file brings
+                print(f"{path}: damaged, left out ({error})", file=sys.stderr)
+    return results
 
 
 def scores_table(results: Mapping[Run, Result]) -> pd.DataFrame:

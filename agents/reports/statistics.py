@@ -10,10 +10,14 @@ A training seed's score is its *mean* over viewer-days (a day's reward has a hea
 part of the objective). Seeds are summarised by the interquartile mean (Agarwal et al., 2021,
 "Deep reinforcement learning at the edge of the statistical precipice"). Percentile intervals over
 few seeds are too narrow: nominal 95 % cover about 75 % with 3 seeds, 90 % with 5, 93 % with 10.
+
+What is undefined is NaN, without a warning: the mean of no viewer-days, a ratio to 0, a score that
+is infinite, an interval for which there was nothing to resample.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -23,12 +27,26 @@ from scipy import stats
 FEW_SEEDS = 10  # below it, intervals visibly under-cover
 
 
+# Numbers that mean nothing become NaN, which is said where they are shown.
+_quiet = np.errstate(all="ignore")
+
+
 class Estimate(NamedTuple):
-    """A value with its confidence interval."""
+    """A value with its confidence interval; NaN where one is undefined."""
 
     value: float
     low: float
     high: float
+
+    @property
+    def defined(self) -> bool:
+        """Whether there is a value, be it without an interval."""
+        return math.isfinite(self.value)
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there are bounds, too."""
+        return all(map(math.isfinite, self))
 
     @property
     def excludes_zero(self) -> bool:
@@ -36,16 +54,25 @@ class Estimate(NamedTuple):
         return self.low > 0 or self.high < 0
 
 
+@_quiet
 def iqm(values: np.ndarray, axis: int = -1) -> np.ndarray:
     """Interquartile mean: the mean without the lowest and highest quarter (rounded down)."""
     return np.asarray(stats.trim_mean(values, 0.25, axis=axis))
 
 
+@_quiet
+def seed_means(scores: np.ndarray) -> np.ndarray:
+    """Scores (seeds, viewer-days) to each seed's mean, (seeds,); NaN of no viewer-days."""
+    scores = np.asarray(scores, dtype=np.float64)
+    return scores.mean(axis=1) if scores.shape[1] else np.full(len(scores), np.nan)
+
+
 def aggregate(scores: np.ndarray) -> float:
     """One number for an agent: scores (seeds, viewer-days) to the IQM of the seeds' means."""
-    return float(iqm(np.asarray(scores, dtype=np.float64).mean(axis=1)))
+    return float(iqm(seed_means(scores)))
 
 
+@_quiet
 def area_under_curve(timesteps: np.ndarray, reward: np.ndarray) -> np.ndarray:
     """Mean height of learning curves: what an agent earned on average while it learned.
 
@@ -55,10 +82,11 @@ def area_under_curve(timesteps: np.ndarray, reward: np.ndarray) -> np.ndarray:
 
     Returns:
         ``(...)``: area by the trapezoid rule, divided by the timesteps that it spans; in the
-        reward's unit.
+        reward's unit. NaN if it spans none.
     """
     steps = np.asarray(timesteps, dtype=np.float64)
-    return np.asarray(np.trapezoid(reward, steps, axis=-1) / (steps[-1] - steps[0]))
+    span = steps[-1] - steps[0] if len(steps) else np.float64(0.0)
+    return np.asarray(np.divide(np.trapezoid(reward, steps, axis=-1), span))
 
 
 def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -121,10 +149,11 @@ def performance_profile(
     return Profile(above.mean(axis=(0, 1)), *np.quantile(samples, [tail, 1 - tail], axis=0))
 
 
+@_quiet
 def bootstrap(
     scores: Mapping[str, np.ndarray], resamples: int = 5000, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Joint bootstrap samples of every agent's seeds.
+    """Joint bootstrap samples of every agent's seeds; NaN of no viewer-days.
 
     Since row ``b`` of every agent's result comes from the same viewer-days, a paired difference
     is ``iqm(result["a"]) - iqm(result["b"])``, element by element.
@@ -151,7 +180,9 @@ def bootstrap(
             f"scores must be (seeds, viewer-days) with the same viewer-days, got shapes {shapes}"
         )
     rng = np.random.default_rng(seed)
-    days = next(iter(shapes.values()))[1]
+    days = next(iter(shapes.values()), (0, 0))[1]
+    if days == 0:
+        return {name: np.full((resamples, shape[0]), np.nan) for name, shape in shapes.items()}
     # How often each day is drawn; a matrix product then gives all resampled means. In blocks, so
     # that many days do not fill the memory.
     means: dict[str, list[np.ndarray]] = {name: [] for name in scores}
@@ -168,13 +199,22 @@ def bootstrap(
     return result
 
 
+@_quiet
 def interval(value: float, samples: np.ndarray, confidence: float = 0.95) -> Estimate:
-    """A value with the percentile interval of its bootstrap samples."""
+    """A value with the percentile interval of its bootstrap samples.
+
+    All is NaN if the value is not finite, and the interval if it has a bound that is not.
+    """
     tail = (1 - confidence) / 2
     low, high = np.quantile(samples, [tail, 1 - tail])
+    if not np.isfinite(value):
+        return Estimate(np.nan, np.nan, np.nan)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        low = high = np.nan
     return Estimate(float(value), float(low), float(high))
 
 
+@_quiet
 def seed_interval(
     scores: np.ndarray, resamples: int = 2000, seed: int = 0, confidence: float = 0.95
 ) -> np.ndarray:
@@ -211,29 +251,39 @@ class Comparison:
     def __init__(
         self, scores: Mapping[str, np.ndarray], resamples: int = 5000, seed: int = 0
     ) -> None:
-        self.seeds = {name: np.mean(values, axis=1) for name, values in scores.items()}
+        self.seeds = {name: seed_means(values) for name, values in scores.items()}
+        self.days = {name: np.shape(values)[1] for name, values in scores.items()}
         self.seed_samples = bootstrap(scores, resamples, seed)
         self.value = {name: aggregate(values) for name, values in scores.items()}
         self.samples = {name: iqm(values) for name, values in self.seed_samples.items()}
 
     def score(self, name: str) -> Estimate:
         """The aggregate score of one agent."""
-        return interval(self.value[name], self.samples[name])
+        return self._interval(self.value[name], self.samples[name], name)
 
+    @_quiet
     def difference(self, name: str, other: str) -> Estimate:
         """How much better ``name`` is than ``other``, paired by viewer-day."""
-        return interval(
-            self.value[name] - self.value[other], self.samples[name] - self.samples[other]
-        )
+        value = self.value[name] - self.value[other]
+        samples = self.samples[name] - self.samples[other]
+        return self._interval(value, samples, name, other)
 
+    @_quiet
     def ratio(self, name: str, other: str) -> Estimate:
         """The score of ``name`` as a multiple of that of ``other``, paired by viewer-day."""
-        return interval(
-            self.value[name] / self.value[other], self.samples[name] / self.samples[other]
-        )
+        value = float(np.divide(self.value[name], self.value[other]))
+        samples = self.samples[name] / self.samples[other]
+        return self._interval(value, samples, name, other)
 
     def probability(self, name: str, other: str) -> Estimate:
-        """Probability that a training seed of ``name`` scores above one of ``other``."""
+        """Probability that a training seed of ``name`` scores above one of ``other``.
+
+        Undefined where neither was played with two seeds, as then nothing is more or less
+        probable, and where a score is undefined.
+        """
+        known = np.isfinite(self.value[name]) and np.isfinite(self.value[other])
+        if max(len(self.seeds[name]), len(self.seeds[other])) < 2 or not known:
+            return Estimate(np.nan, np.nan, np.nan)
         return interval(
             float(probability_of_improvement(self.seeds[name], self.seeds[other])),
             probability_of_improvement(self.seed_samples[name], self.seed_samples[other]),
@@ -242,7 +292,16 @@ class Comparison:
     def normalised(self, name: str, low: str, high: str) -> Estimate:
         """The score on a scale where agent ``low`` is 0 and agent ``high`` is 1."""
 
+        @_quiet
         def scaled(of: Mapping[str, float] | Mapping[str, np.ndarray]) -> np.ndarray:
-            return np.asarray((of[name] - of[low]) / (of[high] - of[low]))
+            zero, one = np.asarray(of[low]), np.asarray(of[high])
+            return np.asarray(np.divide(of[name] - zero, one - zero))
 
-        return interval(float(scaled(self.value)), scaled(self.samples))
+        return self._interval(float(scaled(self.value)), scaled(self.samples), name, low, high)
+
+    def _interval(self, value: float, samples: np.ndarray, *names: str) -> Estimate:
+        """With its interval, unless one viewer-day of one seed leaves nothing to resample."""
+        estimate = interval(value, samples)
+        if all(self.days[name] == 1 and len(self.seeds[name]) == 1 for name in names):
+            estimate = estimate._replace(low=np.nan, high=np.nan)
+        return estimate

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from agents.experiments.runs import Settings
 from agents.experiments.suites import MECHANISMS, SESSION, V0, WEEK, Suite
 from agents.policy import AGENTS
-from agents.reports.markdown import estimate_text, markdown_table
+from agents.reports.markdown import NONE, code, estimate_text, markdown_table, number_text
+from agents.reports.reasons import NO_PROBABILITY, NO_RATIO, NOT_TRAINED, dashes, reasons
 from agents.reports.results import HIGH, LOW, Group
 from agents.reports.statistics import FEW_SEEDS, Comparison, Estimate
 
 OURS, FAR = "dqn", "farsighted-oracle"
 IDS = {"v0": V0, "session": SESSION, "week": WEEK}
-NONE = "–"
 COVERAGE = "nominal 95 % cover about 75 % with 3 seeds and 90 % with 5"
 TOO_NARROW = f"Intervals over fewer than {FEW_SEEDS} training seeds are too narrow: {COVERAGE}."
+UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 RUNGS = ("random", "logging", "linucb", "greedy", HIGH, FAR, "planner")
 OTHER_LEARNERS = tuple(
     spec.name for spec in AGENTS.values() if spec.learns and spec.seeds and spec.name != OURS
@@ -42,6 +44,8 @@ Cell = Callable[[Group, str], str]  # what a column says of one agent of a group
 
 def verdict(difference: Estimate, subject: str = "") -> str:
     """Calls it better or worse only where the interval excludes 0."""
+    if not difference.defined:
+        return NONE
     if not difference.excludes_zero:
         return "no difference shown"
     return f"{subject} {'better' if difference.value > 0 else 'worse'}".strip()
@@ -50,7 +54,7 @@ def verdict(difference: Estimate, subject: str = "") -> str:
 def name_text(label: str) -> str:
     """An agent's label with its name as code."""
     agent, comma, note = label.partition(", ")
-    return f"`{agent}`{comma}{note}"
+    return f"{code(agent)}{comma}{note}"
 
 
 def normalised_text(group: Group, label: str) -> str:
@@ -92,8 +96,9 @@ def _versus_ours(text: Callable[[Comparison, str], str], areas: bool = False) ->
 
     def cell(group: Group, label: str) -> str:
         comparison = group.areas if areas else group.comparison()
-        against = label != OURS and OURS in group.labels and comparison is not None
-        return text(comparison, label) if comparison is not None and against else NONE
+        if comparison is None or label == OURS or not {label, OURS} <= set(comparison.value):
+            return NONE
+        return text(comparison, label)
 
     return cell
 
@@ -105,7 +110,13 @@ def _table(group: Group, labels: Iterable[str], columns: Mapping[str, Cell]) -> 
 
 
 def _best_first(group: Group, labels: Iterable[str]) -> list[str]:
-    return sorted(labels, key=lambda label: -group.comparison().value[label])
+    return _worst_first(group, labels)[::-1]
+
+
+def _worst_first(group: Group, labels: Iterable[str]) -> list[str]:
+    """By score; before all those without one."""
+    value = group.comparison().value
+    return sorted(labels, key=lambda x: value[x] if math.isfinite(value[x]) else -math.inf)
 
 
 def score_table(group: Group, settings: Settings) -> str:
@@ -115,16 +126,24 @@ def score_table(group: Group, settings: Settings) -> str:
         return group.timing(label, "train_wall_s")
 
     columns: dict[str, Cell] = {
-        "agent": lambda group, label: f"`{label}`",
+        "agent": lambda group, label: code(label),
         "seeds": _trained(_seeds),
         "reward (IQM, 95 %)": _reward,
         "normalised score": normalised_text,
         "area under curve": _area,
-        "watch (min)": lambda group, label: f"{group.mean(label, 'watch_s') / 60:.1f}",
-        "likes": lambda group, label: f"{group.mean(label, 'likes'):.2f}",
-        "wall-clock (s)": _trained(lambda group, label: f"{wall_s(group, label):.0f}"),
+        "watch (min)": lambda group, label: number_text(
+            group.mean(label, "watch_s") / 60, digits=1
+        ),
+        "likes": lambda group, label: number_text(group.mean(label, "likes")),
+        "wall-clock (s)": _trained(
+            lambda group, label: number_text(wall_s(group, label), digits=0)
+        ),
         "steps/s": _trained(
-            lambda group, label: f"{settings.timesteps / wall_s(group, label):,.0f}"
+            lambda group, label: (
+                f"{settings.timesteps / wall_s(group, label):,.0f}"
+                if wall_s(group, label) > 0
+                else NONE
+            )
         ),
     }
     text = "All per viewer-day; wall-clock seconds and steps/s of training one seed."
@@ -133,7 +152,10 @@ def score_table(group: Group, settings: Settings) -> str:
     if {LOW, HIGH} <= set(group.labels):
         text += f" Normalised score: 0 is `{LOW}`, 1 is `{HIGH}`; above 1 an agent plans."
     lines = _table(group, _best_first(group, group.labels), columns)
-    return "\n".join([*lines, "", text])
+    notes = reasons(group, group.labels)
+    if not all(map(group.learns, group.labels)):
+        notes.append(NOT_TRAINED)
+    return "\n".join([*lines, "", " ".join([text, *notes])])
 
 
 def challengers(agents: list[str]) -> list[str]:
@@ -150,19 +172,21 @@ def paired_table(group: Group, agent: str) -> str:
         (other for other in group.labels if other != agent),
         key=lambda name: not (name not in AGENTS or AGENTS[name].learns),
     )
-    rows = []
+    rows, chances = [], []
     for other in others:
         difference = reward.difference(agent, other)
+        chances.append(reward.probability(agent, other))
         rows.append(
             [
-                f"`{agent}` − `{other}`",
-                verdict(difference, f"`{agent}` is"),
+                f"{code(agent)} − {code(other)}",
+                verdict(difference, f"{code(agent)} is"),
                 estimate_text(difference, sign="+"),
-                estimate_text(reward.probability(agent, other)),
+                estimate_text(chances[-1]),
             ]
         )
     header = ["paired difference", "", "reward (95 %)", "P(a seed is better)"]
-    return "\n".join(markdown_table(header, rows, left=2))
+    lines = markdown_table(header, rows, left=2)
+    return _with_notes(lines, dashes(chances, NO_PROBABILITY))
 
 
 def tables(groups: Mapping[str, Group], suites: Sequence[Suite]) -> dict[str, str]:
@@ -204,13 +228,14 @@ def ladder_table(group: Group, labels: Sequence[str]) -> str:
         "watch (min)": _watch_min,
         "likes": _likes,
     }
-    ordered = sorted(labels, key=group.comparison().value.__getitem__)
-    return _with_note(_table(group, ordered, columns), group, labels)
+    lines = _table(group, _worst_first(group, labels), columns)
+    return _with_notes(lines, _notes(group, labels))
 
 
 def mechanism_table(groups: Mapping[str, Group]) -> str:
     """What planning brings, with every mechanism and with each one off."""
-    rows = []
+    rows: list[list[str]] = []
+    ratios: list[Estimate] = []
     for off in ("", *MECHANISMS):
         group = groups.get(f"v0-no-{off}" if off else "v0-ladder")
         if group is None:
@@ -221,15 +246,16 @@ def mechanism_table(groups: Mapping[str, Group]) -> str:
             for name in (LOW, HIGH, FAR)
         ]
         gaps = [
-            estimate_text(reward.ratio(far, near)) if {far, near} <= set(group.labels) else NONE
+            reward.ratio(far, near) if {far, near} <= set(group.labels) else UNKNOWN
             for far, near in ((FAR, HIGH), ("farsighted", "greedy"))
         ]
-        rows.append([f"no {off}" if off else "all on", *scores, *gaps])
+        ratios += gaps
+        rows.append([f"no {off}" if off else "all on", *scores, *map(estimate_text, gaps)])
     if not rows:
         return ""
     header = ["mechanism", f"`{LOW}`", f"`{HIGH}`", f"`{FAR}`", f"`{FAR}` / `{HIGH}`",
               "`farsighted` / `greedy`"]  # fmt: skip
-    return "\n".join(markdown_table(header, rows))
+    return _with_notes(markdown_table(header, rows), dashes(ratios, NO_RATIO))
 
 
 _AGENT_COLUMNS: dict[str, Cell] = {
@@ -253,7 +279,8 @@ def agents_table(group: Group, labels: Sequence[str]) -> str:
         "": _versus_ours(lambda reward, it: verdict(reward.difference(OURS, it), f"`{OURS}` is")),
         "CPU s": _trained(lambda group, label: f"{group.timing(label, 'train_cpu_s'):,.0f}"),
     }
-    return _with_note(_table(group, _best_first(group, labels), columns), group, labels)
+    lines = _table(group, _best_first(group, labels), columns)
+    return _with_notes(lines, _notes(group, labels))
 
 
 def ablation_table(group: Group, labels: Sequence[str]) -> str:
@@ -267,7 +294,7 @@ def ablation_table(group: Group, labels: Sequence[str]) -> str:
         "": _versus_ours(lambda reward, it: verdict(reward.difference(it, OURS))),
         f"area − `{OURS}`'s": _versus_ours(difference, areas=True),
     }
-    return _with_note(_table(group, labels, columns), group, labels)
+    return _with_notes(_table(group, labels, columns), _notes(group, labels))
 
 
 def order_table(groups: Mapping[str, Group]) -> str:
@@ -289,6 +316,10 @@ def order_table(groups: Mapping[str, Group]) -> str:
     return "\n".join(markdown_table(header, rows, left=3)) if rows else ""
 
 
-def _with_note(lines: Iterable[str], group: Group, labels: Sequence[str]) -> str:
+def _notes(group: Group, labels: Sequence[str]) -> list[str]:
     few = any(1 < len(group.of(label)) < FEW_SEEDS for label in labels)
-    return "\n".join([*lines, *(["", TOO_NARROW] if few else [])])
+    return [*([TOO_NARROW] if few else []), *reasons(group, labels)]
+
+
+def _with_notes(lines: Iterable[str], notes: Sequence[str]) -> str:
+    return "\n".join([*lines, *(["", " ".join(notes)] if notes else [])])

@@ -58,8 +58,9 @@ class SB3Agent:
     def __init__(
         self, env: gym.Env, seed: int | None = None, tuned: bool = False, **settings: Any
     ) -> None:
-        valid = (*inspect.signature(self.model_class).parameters, *self.own_settings)
-        check_names(settings, valid, f"{type(self).__name__} has no setting")
+        theirs = inspect.signature(self.model_class).parameters
+        valid = [name for name in theirs if name not in ("env", "seed")]
+        check_names(settings, [*valid, *self.own_settings], f"{type(self).__name__} has no setting")
         tuned_settings = TUNED[self.name] if tuned else {}
         chosen = {**self.defaults, **tuned_settings, **settings}
         dict_space = isinstance(env.observation_space, gym.spaces.Dict)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agents.experiments.runs import Result
 from scripts.compare import DEFAULT_AGENTS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,13 @@ class Broken(FirstSlots):
     def learn(self, total_timesteps, callback=None):
         raise RuntimeError("this one does not work")
 
+class NoPolicy:
+    pass
+
+class Refuses(FirstSlots):
+    def __init__(self, env, seed=None):
+        raise RuntimeError("not today")
+
 class Killed(FirstSlots):
     def learn(self, total_timesteps, callback=None):
         os.kill(os.getpid(), 9)
@@ -53,6 +61,7 @@ SCORES = ["agent", "seed", "episode", "reward", "watch_s", "clicks", "likes", "c
 @pytest.fixture(autouse=True)
 def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "user_agents.py").write_text(USER_CLASSES)
+    (tmp_path / "user_agents_broken.py").write_text("this is no Python")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "user_agents", raising=False)
     return tmp_path
@@ -160,12 +169,85 @@ def test_finished_runs_are_not_lost_by_accident(
     assert np.array_equal(pd.read_csv(out / "scores.csv")["reward"][:20], days)
 
 
+def test_invalid_agents_discard_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All agents are checked before --overwrite removes what is there."""
+    kept = tmp_path / "out/runs/random-0/result.npz"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    with pytest.raises(SystemExit, match="2"):
+        compare(tmp_path / "out", "--agents", "dqn?doubel=false", "--overwrite")
+    assert kept.exists()
+
+
+def test_damaged_results_are_named_and_played_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("--agents", "random,popularity,max-ctr,logging,greedy-oracle")
+    assert compare(out, *arguments) == 0
+    scores = (out / "scores.csv").read_bytes()
+    paths = [out / f"runs/{name}-0/result.npz" for name in arguments[1].split(",")]
+    whole, short, empty, other, length = paths
+    intact = whole.stat().st_mtime_ns
+    short.write_bytes(short.read_bytes()[:200])
+    empty.write_bytes(b"")
+    np.savez(other, weights=np.zeros(3))
+    result = Result.load(length)
+    Result(result.episodes[:7], result.curve, result.timing).save(length)
+    capsys.readouterr()
+    assert compare(out, *arguments, "--resume") == 0
+    output, errors = capsys.readouterr()
+    assert all(f"{path}: damaged, its run is played again" in errors for path in paths[1:])
+    assert str(whole) not in errors and "it has 7 viewer-days, not 20" in errors
+    assert "1 of 5 runs were finished before" in output
+    assert (out / "scores.csv").read_bytes() == scores and whole.stat().st_mtime_ns == intact
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "is missing"),
+        ("[]", "it must be an object with env_id, env_kwargs, timesteps"),
+        ('{"env_id": "LiveStr', "is damaged"),
+        ('{"timesteps": 200}', "it must be an object with"),
+        ("[" * 100_000, "is damaged"),
+    ],
+)
+def test_runs_are_not_adopted_without_their_settings(
+    content: str | None, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    finished = out / "runs/popularity-0/result.npz"
+    finished.parent.mkdir(parents=True)
+    finished.touch()
+    if content is not None:
+        (out / "settings.json").write_text(content)
+    with pytest.raises(SystemExit, match="2"):
+        compare(out, "--agents", "popularity", "--resume")
+    error = capsys.readouterr().err
+    assert f"{out / 'settings.json'}" in error and reason in error and "Traceback" not in error
+    assert finished.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         (["--agents", "random,nobody"], "unknown agent 'nobody'; valid are random, popularity"),
         (["--agents", "random,random"], "more than once: random"),
+        (["--agents", "dqnn"], "unknown agent 'dqnn' (did you mean 'dqn'?)"),
+        (
+            ["--agents", "dqn?doubel=false"],
+            "--agents or --agent: 'dqn?doubel=false': unknown field "
+            "'doubel' (did you mean 'double'?)",
+        ),
+        (["--agents", "random,dqn?n_step=many"], "n_step must be an integer"),
+        (["--agents", "linucb?alhpa=1"], "no setting 'alhpa' (did you mean 'alpha'?)"),
+        (["--agents", "sb3-dqn?gama=1"], "no setting 'gama' (did you mean 'gamma'?)"),
+        (["--agents", "sb3-dqn?seed=1"], "seed"),
         (["--agent", "user_agents:Nobody"], "no class 'Nobody'"),
+        (["--agent", "user_agents:NoPolicy"], "must be a class with a method predict"),
+        (["--agent", "user_agents:Refuses"], "'user_agents:Refuses': RuntimeError('not today')"),
+        (["--agent", "user_agents_broken:A"], "cannot import 'user_agents_broken'"),
         (["--agent", "no_such:Thing"], "cannot import 'no_such'"),
         (["--env-id", "LiveStreamRec-v9"], "LiveStreamRec-v9"),
         (["--env-kwargs", "{num_candidates: 3}"], "not JSON"),
@@ -182,7 +264,8 @@ def test_bad_arguments(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([*arguments, "--out", str(tmp_path / "out")])
-    assert reason in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert reason in error and "Traceback" not in error
     assert not (tmp_path / "out").exists()
 
 
