@@ -16,6 +16,8 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
+from livestream_env.observation import ObservationLayout
+
 
 class VectorStep(NamedTuple):
     """One step of N environments.
@@ -146,10 +148,31 @@ def _make_vec(spec: EnvSpec, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv
     return gym.make_vec(spec, num_envs, "vector_entry_point", **kwargs)
 
 
-def env_layout(env: VectorEnv) -> Any:
-    """The environment's ``ObservationLayout``, or None if it has none."""
-    sources = [env.unwrapped, *(single.unwrapped for single in getattr(env, "envs", []))]
-    return next((source.layout for source in sources if hasattr(source, "layout")), None)
+def env_layout(env: VectorEnv, needed: bool = True) -> ObservationLayout | None:
+    """The environment's layout, or None if it has none.
+
+    Args:
+        env: With any wrappers.
+        needed: Whether columns are read by it. If not, wrappers that move or rescale columns only
+            take the layout away.
+
+    Raises:
+        ValueError: If columns are read, and a wrapper moves or rescales them.
+    """
+    # With the compiler, which lists of agents do without.
+    from livestream_env.wrappers import column_changer, layout_under
+
+    layout = layout_under(env)
+    wrapper = column_changer(env)
+    if layout is None or wrapper is None:
+        return layout
+    if needed:
+        raise ValueError(
+            f"{wrapper} moves or rescales columns of the observation, from which the agent reads "
+            "its candidates and its mask: leave it out, or use network='mlp' with "
+            "mask_actions=False or a mask_fn, which read none"
+        )
+    return None
 
 
 def space_sizes(env: VectorEnv) -> tuple[int, int]:

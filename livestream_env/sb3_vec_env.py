@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from livestream_env.extras import needs
+from livestream_env.infos import INFO_KEYS, info_of_one
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 
 with needs("sb3", __name__):
@@ -28,6 +29,9 @@ class LiveStreamRecVecEnv(VecEnv):
         info_keys: keys of ``info`` that are copied into each viewer's info at every step; none by
             default, because a dict per viewer costs more than the simulation.
 
+    Attributes:
+        reset_infos: for each viewer the info of the reset that began her episode.
+
     Raises:
         ValueError: ``env`` resets in another mode.
     """
@@ -41,13 +45,55 @@ class LiveStreamRecVecEnv(VecEnv):
         self.env = env
         self.info_keys = tuple(info_keys)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self.metadata["render_fps"] = env.metadata["render_fps"]  # for VecVideoRecorder
 
     def reset(self) -> Any:
-        """Observations of new episodes; uses the seeds of a preceding ``seed()``."""
-        observation, _ = self.env.reset(seed=self._seeds if self._seeds[0] is not None else None)
+        """Observations of new episodes, with what ``seed()`` and ``set_options()`` have set.
+
+        Options are one dict for all viewers, or a list with a dict for each, of ``"viewer"`` and
+        ``"day"`` as :meth:`LiveStreamRecVectorEnv.reset` takes them.
+
+        Raises:
+            ValueError: the options are not of that form; nothing is reset then.
+        """
+        seeds = self._seeds if self._seeds[0] is not None else None
+        resets = self._resets()
+        for options in resets:
+            mask = options.get("reset_mask", np.ones(self.num_envs, np.bool_))
+            self.env.simulation.starts(options, mask)  # all are checked before any begins
+        for options in resets:
+            observation, infos = self.env.reset(seed=seeds, options=options)
+            for i in np.flatnonzero(infos[f"_{INFO_KEYS[0]}"]).tolist():
+                self.reset_infos[i] = _of_slot(infos, i)
         self._reset_seeds()
         self._reset_options()
         return observation
+
+    def _resets(self) -> list[dict[str, Any]]:
+        """The options of as many resets as there are sets of names in the viewers' options."""
+        given = self._options
+        if len(given) != self.num_envs or not all(isinstance(one, dict) for one in given):
+            raise ValueError(
+                f"options must be a dict, or a list of num_envs={self.num_envs} dicts, got {given}"
+            )
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for i, one in enumerate(given):
+            if "reset_mask" in one:
+                raise ValueError(
+                    "options must not have a 'reset_mask': a VecEnv resets all viewers"
+                )
+            groups.setdefault(tuple(sorted(one, key=str)), []).append(i)
+        resets: list[dict[str, Any]] = []
+        for names, members in groups.items():
+            # What other viewers play does not matter: 0 can always be played.
+            options: dict[str, Any] = {
+                name: np.array([given[i][name] if i in members else 0 for i in range(len(given))])
+                for name in names
+            }
+            if len(groups) > 1:
+                options["reset_mask"] = np.isin(np.arange(self.num_envs), members)
+            resets.append(options)
+        return resets
 
     def step_async(self, actions: NDArray[np.int64]) -> None:
         """Take the actions of the step to come."""
@@ -66,6 +112,7 @@ class LiveStreamRecVecEnv(VecEnv):
             truncated = played.truncated[i] and not outcomes["terminated"][i]
             infos[i]["terminal_observation"] = self.env.simulation.shaped(last)
             infos[i]["TimeLimit.truncated"] = bool(truncated)
+            self.reset_infos[i] = info_of_one(played.now[i].item())
         observations = self.env.simulation.shaped(played.observations)
         return observations, outcomes["reward"].astype(np.float32), done, infos
 
@@ -84,12 +131,36 @@ class LiveStreamRecVecEnv(VecEnv):
     def env_method(
         self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
     ) -> list[Any]:
-        """``action_masks``, one row per viewer (for MaskablePPO); other methods are refused."""
-        if method_name != "action_masks":
-            raise AttributeError(f"method_name must be 'action_masks', got {method_name!r}")
-        masks = self.env.action_masks()
-        return [masks[i] for i in self._get_indices(indices)]
+        """``action_masks`` (for MaskablePPO) or ``render``, per viewer; others are refused."""
+        if method_name not in ("action_masks", "render"):
+            raise AttributeError(
+                f"method_name must be 'action_masks' or 'render', got {method_name!r}"
+            )
+        values = getattr(self.env, method_name)()
+        return [values[i] for i in self._get_indices(indices)]
+
+    def get_images(self) -> list[NDArray[np.uint8] | None]:
+        """A picture of each viewer's moment, (height, width, 3); None without ``"rgb_array"``.
+
+        ``render()`` shows them as one, side by side.
+        """
+        if self.render_mode != "rgb_array":
+            return [None] * self.num_envs
+        return list(self.env.render() or ())
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """False for each: the viewers have no wrappers of their own."""
         return [False] * len(list(self._get_indices(indices)))
+
+
+def _of_slot(infos: dict[str, Any], i: int) -> dict[str, Any]:
+    """Viewer ``i``'s part of a vector environment's infos, as the single environment has it."""
+    own = {name: values for name, values in infos.items() if not name.startswith("_")}
+    return {
+        name: _of_slot(values, i)
+        if isinstance(values, dict)
+        else values[i].item()
+        if values.ndim == 1
+        else values[i].copy()
+        for name, values in own.items()
+    }

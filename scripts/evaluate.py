@@ -2,11 +2,14 @@
 
 python -m scripts.evaluate --agent dqn --model runs/dqn/model.safetensors
 python -m scripts.evaluate --agent popularity --episodes 5000 --csv popularity.csv
+
+Models of Stable-Baselines3 are pickles and can hold code: --trust-pickle is needed to load them.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,12 +31,22 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = described_parser("scripts.evaluate", __doc__)
     parser.add_argument("--agent", required=True, help=f"{', '.join(AGENTS)}, or module:Class")
-    parser.add_argument("--model", type=Path, help="what a learner saved; read with Class.load")
+    add_model_arguments(parser)
     add_env_arguments(parser)
     parser.add_argument("--episodes", type=positive_int, default=1000, help="%(default)s")
     parser.add_argument("--seed", type=whole_number, default=EVALUATION_SEED, help="%(default)s")
     parser.add_argument("--csv", type=Path, help="also write one row per viewer-day")
     return parser
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--model`` and ``--trust-pickle``, which :func:`load_agent` reads."""
+    parser.add_argument("--model", type=Path, help="what a learner saved; read with Class.load")
+    parser.add_argument(
+        "--trust-pickle",
+        action="store_true",
+        help="load a model of Stable-Baselines3, although that runs whatever code is in the file",
+    )
 
 
 def load_agent(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Policy:
@@ -45,7 +58,10 @@ def load_agent(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Pol
             cls = load_policy_class(spec.target)
             if not hasattr(cls, "load"):
                 parser.error(f"agent {args.agent!r} has no load: leave out --model")
-            agent: Policy = cls.load(args.model)
+            # Only those that read pickles ask for it.
+            asks = "trust_pickle" in inspect.signature(cls.load).parameters
+            options = {"trust_pickle": args.trust_pickle} if asks else {}
+            agent: Policy = cls.load(args.model, **options)
             return agent
         if spec.learns:
             parser.error(f"agent {args.agent!r} learns: name what it learned with --model")

@@ -32,7 +32,7 @@ import livestream_env
 from agents.policy import AGENTS
 from livestream_env import SimulatorConfig, WorldConfig
 from scripts.command_line import described_parser, json_object, positive_int, whole_number
-from scripts.evaluate import load_agent
+from scripts.evaluate import add_model_arguments, load_agent
 
 if TYPE_CHECKING:
     from livestream_env import LiveStreamRecVectorEnv
@@ -51,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
         default="logging",
         help=f"{', '.join(AGENTS)}, or module:Class; default: %(default)s",
     )
-    parser.add_argument("--model", type=Path, help="what a learner saved; read with Class.load")
+    add_model_arguments(parser)
     parser.add_argument("--viewers", type=positive_int, help="default: all of the world's")
     parser.add_argument("--days", type=positive_int, default=7, help="default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, help="folder, new or empty")

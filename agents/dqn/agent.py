@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -15,12 +14,14 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from agents.dqn.config import DQNConfig
-from agents.dqn.files import DQNState
+from agents.dqn.config import PRESETS, DQNConfig
+from agents.dqn.files import DQNState, reads_columns
 from agents.dqn.learner import MaskFunction
 from agents.dqn.networks import ColumnLayout
 from agents.dqn.training_log import EpisodeStatistics, TrainingLog
 from agents.vector import VectorStep, env_layout, make_training_env, space_sizes
+from livestream_env.settings import check_integer
+from livestream_env.wrappers import check_columns
 
 
 class DQN(DQNState):
@@ -45,7 +46,8 @@ class DQN(DQNState):
         replay: The replay memory, once learning has begun.
 
     Raises:
-        ValueError: Spaces that do not fit, or a setting the environment cannot serve.
+        ValueError: Spaces that do not fit, a setting the environment cannot serve, or a wrapper
+            that moves or rescales columns which are read.
     """
 
     def __init__(
@@ -62,10 +64,15 @@ class DQN(DQNState):
             settings["seed"] = seed
         if isinstance(config, str):
             config = DQNConfig.preset(config, **settings)
+        elif isinstance(config, DQNConfig):
+            config = config.replace(settings)
         else:
-            config = dataclasses.replace(config, **settings)
+            raise ValueError(
+                f"config must be a DQNConfig or the name of a preset ({', '.join(sorted(PRESETS))})"
+                f", got {config!r}; single settings are arguments, as in DQN(env, gamma=0.9)"
+            )
         vector_env = make_training_env(env, config.num_envs, env_kwargs)
-        layout = env_layout(vector_env)
+        layout = env_layout(vector_env, reads_columns(config, mask_fn))
         columns = None if layout is None else ColumnLayout.of(layout)
         self._build(config, *space_sizes(vector_env), columns, mask_fn)
         self.set_env(vector_env)
@@ -91,18 +98,24 @@ class DQN(DQNState):
             log_interval: Environment steps between two rows of the log.
             reset_num_timesteps: True: a new training, step count and schedules begin anew. False:
                 go on where the last call, or the checkpoint, stopped; then training M steps,
-                stopped after N and continued with M - N, equals training M steps in one go.
+                stopped after N and continued with M - N, equals training M steps in one go. A
+                loaded model has no transitions yet: it gathers ``learning_starts`` before it learns
+                on.
 
         Returns:
             The agent.
 
         Raises:
-            ValueError: If the agent was loaded without an environment.
+            ValueError: If the agent was loaded without an environment, ``total_timesteps`` is not
+                an integer of at least 0, or ``log_interval`` not one of at least 1.
         """
+        check_integer("total_timesteps", total_timesteps, 0)
+        check_integer("log_interval", log_interval, 1)
         if self.env is None:
             raise ValueError("the agent has no environment: call set_env, or load it with env=")
         if reset_num_timesteps:
             self.num_timesteps = self.learner.num_updates = 0
+            self._began = (0, 0)
             self._observation = None
         self._horizon = self.num_timesteps + total_timesteps
         observation = self._begin_episodes() if self._observation is None else self._observation
@@ -117,7 +130,7 @@ class DQN(DQNState):
                 self._observation = observation = step.observation
                 self.num_timesteps += int(step.live.sum())
 
-                while self.learner.num_updates < self.config.updates_due(self.num_timesteps):
+                while self.learner.num_updates < self._updates_due:
                     self._update()
 
                 if log.row_is_due(self.num_timesteps):
@@ -131,8 +144,11 @@ class DQN(DQNState):
         assert self.env is not None
         if self.replay is None:
             self.replay = self._make_replay()
+            self._began = (self.num_timesteps, self.learner.num_updates)
         self._episodes = EpisodeStatistics(self.env.num_envs)
         observation = self._stream.reset(seed=int(self._rng["env"].integers(2**31)))
+        if self._reads_columns and self.layout is not None:
+            check_columns(self.env, observation)
         self.replay.begin(np.arange(self.env.num_envs), observation)
         return observation
 
@@ -171,6 +187,12 @@ class DQN(DQNState):
         td_error = self.learner.update(batch, self.config.learning_rate_at(self._progress))
         if self.config.prioritized:
             self.replay.update_priorities(batch.cell, td_error.cpu().numpy())
+
+    @property
+    def _updates_due(self) -> int:
+        """Updates to have made by now: owed are those for transitions that were gathered."""
+        steps, updates = self._began
+        return updates + self.config.updates_due(self.num_timesteps - steps)
 
     @property
     def _progress(self) -> float:

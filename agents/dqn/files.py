@@ -33,6 +33,11 @@ from agents.vector import EpisodeStream, env_layout, space_sizes
 _STREAMS = ("env", "explore", "replay", "predict")
 
 
+def reads_columns(config: DQNConfig, mask_fn: MaskFunction | None) -> bool:
+    """Whether an agent of these settings looks for anything in a certain column."""
+    return config.network == "candidate" or (config.mask_actions and mask_fn is None)
+
+
 class DQNState:
     """Building, saving and loading: :class:`agents.dqn.DQN` but for the algorithm."""
 
@@ -51,6 +56,7 @@ class DQNState:
         self.observation_size = observation_size
         self.num_actions = num_actions
         self.layout = layout
+        self._reads_columns = reads_columns(config, mask_fn)
         *streams, weights = np.random.SeedSequence(config.seed).spawn(len(_STREAMS) + 1)
         self._rng = dict(zip(_STREAMS, map(np.random.default_rng, streams), strict=True))
         weights_seed = int(weights.generate_state(1)[0])
@@ -61,6 +67,7 @@ class DQNState:
         self.replay: ReplayBuffer | None = None
         self.num_timesteps = 0
         self._horizon = 0  # num_timesteps at the end of this training
+        self._began = (0, 0)  # num_timesteps and num_updates when the replay memory was empty
         self._observation: np.ndarray | None = None  # (N, D), None before the first reset
 
     def set_env(self, env: VectorEnv) -> None:
@@ -69,12 +76,13 @@ class DQNState:
         The replay memory is kept if ``env`` steps as many environments as the one before.
 
         Raises:
-            ValueError: If its spaces or its layout are not those the agent was made for.
+            ValueError: If its spaces or its layout are not those the agent was made for, or a
+                wrapper moves or rescales columns that are read.
         """
         mine, sizes = (self.observation_size, self.num_actions), space_sizes(env)
         if sizes != mine:
             raise ValueError(f"env must have (observation size, actions) = {mine}, got {sizes}")
-        layout = env_layout(env)
+        layout = env_layout(env, self._reads_columns)
         if self.layout is not None and layout is not None:
             if ColumnLayout.of(layout).to_json() != self.layout.to_json():
                 raise ValueError("env must have the layout that the agent was made for")
@@ -127,6 +135,7 @@ class DQNState:
         arrays, description = read_checkpoint(path, "model")
         agent = cls._from_description(description, device, mask_fn)
         agent.learner.load_network_state(without_prefix("network", arrays))
+        agent.learner.num_updates = description["num_updates"]
         if env is not None:
             agent.set_env(env)
         return agent
@@ -189,6 +198,7 @@ class DQNState:
         agent.replay.load_state_dict(without_prefix("replay", arrays))
         agent.learner.load_state_dict(without_prefix("learner", arrays))
         agent.learner.num_updates = description["num_updates"]
+        agent._began = tuple(description.get("began", (0, 0)))
         for name, state in description["rng"].items():
             agent._rng[name].bit_generator.state = state
         torch.set_rng_state(torch.from_numpy(arrays["torch_rng"]))
@@ -209,6 +219,7 @@ class DQNState:
             "num_timesteps": self.num_timesteps,
             "num_updates": self.learner.num_updates,
             "horizon": self._horizon,
+            "began": self._began,
         }
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import time
 from collections import deque
@@ -13,7 +14,10 @@ from typing import Any, Self
 import numpy as np
 
 from livestream_env.extras import needs
+from livestream_env.files import atomic_path
 from livestream_env.progress import Progress
+
+STEP = "time/total_timesteps"  # the first column
 
 
 class EpisodeStatistics:
@@ -53,14 +57,47 @@ class EpisodeStatistics:
         self._latest.extend((reward, int(length)) for reward, length in state["latest"].tolist())
 
 
+def keep_rows(path: Path, last: int) -> None:
+    """Leave of a ``progress.csv`` what a training had written by its step ``last``.
+
+    A process that was killed has gone on after its last checkpoint; what it wrote there is written
+    again by the training that goes on from it. If there is nothing to keep, the file is renamed to
+    ``progress-1.csv``, or the next number that is free.
+
+    Args:
+        path: The file; written anew whole or not at all.
+        last: Step count; 0 keeps nothing.
+    """
+    header, *lines = path.read_bytes().splitlines(keepends=True) or [b""]
+    kept: list[tuple[int, bytes]] = []
+    for line in lines:
+        first = line.split(b",", 1)[0]
+        whole = line.endswith(b"\n") and line.count(b",") == header.count(b",")
+        if not (whole and first.isdigit() and int(first) <= last):
+            continue
+        while kept and kept[-1][0] >= int(first):  # of an older version, which did not drop them
+            kept.pop()
+        kept.append((int(first), line))
+    if header.startswith(STEP.encode()) and kept:
+        if len(kept) < len(lines):
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(header + b"".join(line for _, line in kept))
+    elif not lines:
+        path.unlink()
+    else:
+        numbered = (path.with_name(f"{path.stem}-{i}{path.suffix}") for i in itertools.count(1))
+        path.rename(next(name for name in numbered if not name.exists()))
+
+
 class TrainingLog:
     """Writes rows of named numbers to ``progress.csv`` and TensorBoard, and moves a progress bar.
 
     Use as a context manager. Without directory and bar it does nothing.
 
     Args:
-        log_dir: Directory for the files, made if missing; an existing ``progress.csv`` is
-            continued. None: no files.
+        log_dir: Directory for the files, made if missing. What an earlier training left there is
+            continued from ``start``: its later rows go, in TensorBoard, too. If ``start`` is 0 its
+            ``progress.csv`` gets another name. None: no files.
         progress_bar: Show a bar, or lines where there is no terminal.
         start: Step count at the beginning.
         end: Step count at which the bar is full.
@@ -88,8 +125,12 @@ class TrainingLog:
 
             directory = Path(log_dir)
             directory.mkdir(parents=True, exist_ok=True)
-            self._csv = open(directory / "progress.csv", "a", newline="", encoding="utf-8")
-            self._events = SummaryWriter(str(directory))
+            path = directory / "progress.csv"
+            if path.exists():
+                keep_rows(path, start)
+            self._csv = open(path, "a", newline="", encoding="utf-8")
+            # TensorBoard hides what older files have from this step on.
+            self._events = SummaryWriter(str(directory), purge_step=start + 1)
         if progress_bar:
             self._bar = Progress(end, "dqn", initial=start)
 
@@ -108,7 +149,7 @@ class TrainingLog:
         if self._csv is not None:
             began_s, began_step = self._started
             fps = (step - began_step) / (time.perf_counter() - began_s)
-            row = {"time/total_timesteps": step, "time/fps": fps, **row}
+            row = {STEP: step, "time/fps": fps, **row}
             writer = csv.DictWriter(self._csv, fieldnames=list(row))
             if self._csv.tell() == 0:
                 writer.writeheader()

@@ -22,6 +22,7 @@ import numpy as np
 
 import livestream_env  # noqa: F401  (registers the environments)
 from agents.evaluation import EVALUATION_SEED, evaluate
+from agents.experiments.replay import REPLAY_FILE, write_replay
 from agents.policy import Policy, agent_spec, learn
 from livestream_env.files import atomic_path, write_text
 from livestream_env.settings import check_integer
@@ -75,7 +76,7 @@ class Run(NamedTuple):
     seed: int
 
     def folder(self, comparison: Path) -> Path:
-        """Where it writes: its result, its log, its trained model.
+        """Where it writes: its result, its log, its trained model, a replay of a viewer-day.
 
         The agent's name is made safe for file systems: ``dqn?double=false&n_step=1`` becomes
         ``dqn,double=false,n_step=1``, percent signs stand for what is rarer, and of a long name
@@ -265,6 +266,15 @@ def play(
         "train_cpu_s": curve.cpu_s,
         "eval_wall_s": time.perf_counter() - start,
     }
+    write_replay(
+        home / REPLAY_FILE,
+        run.agent,
+        policy,
+        episodes,
+        settings.env_id,
+        settings.env_kwargs,
+        settings.eval_seed,
+    )
     Result(episodes, np.array(curve.rows, CURVE_DTYPE), timing).save(run.result_path(folder))
     env.close()
 

@@ -2,7 +2,7 @@
 
 A page is a title and sections; a section is a title and HTML, put together from the functions
 here: :func:`markdown` for words and tables, :func:`figure` for plots, :func:`side_by_side` for
-viewer-days recorded by :mod:`agents.reports.viewer_day`.
+viewer-days recorded by :mod:`agents.experiments.replay`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def side_by_side(recordings: Mapping[str, Mapping[str, Any]]) -> str:
 
     Args:
         recordings: For each agent (one or two) what
-            :func:`agents.reports.viewer_day.record` returned, of
+            :func:`agents.experiments.replay.record` returned, of
             the same viewer-day.
     """
     plays = [{"agent": agent, **recording} for agent, recording in recordings.items()]

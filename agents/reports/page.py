@@ -106,7 +106,7 @@ def comparison_page(
     """The sections of a comparison's page.
 
     Args:
-        folder: Of the comparison, for the trained models.
+        folder: Of the comparison, for the recorded viewer-days.
         group: The finished runs.
         settings: Of all runs.
         made: Title and Markdown of the summary's sections.

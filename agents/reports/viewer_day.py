@@ -1,185 +1,137 @@
-"""One viewer-day played by one policy, impression by impression, for a reader to follow.
+"""The viewer-day that a run recorded when it was played, for a page.
 
-The viewer-day belongs to the seed alone, so that two recordings with the same seed show the same
-viewer, the same rooms and the same chance under two policies. From their first different choice on
-they drift apart: she leaves at other moments and is offered other candidates.
+A report reads it as data and runs nothing: a folder of results may come from elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from agents.evaluation import EVALUATION_SEED, step_info
+from agents.experiments.replay import REPLAY_FILE
 from agents.experiments.runs import Result, Run, Settings
-from agents.policy import Policy, agent_spec, load_policy_class
+from agents.policy import AGENTS
 from agents.reports.html import markdown, side_by_side
 from agents.reports.results import HIGH
 from agents.reports.tables import challengers
-from agents.vector import make_training_env
-from livestream_env.rendering import Card, Frame, Renderer
 
-SLOTS = 256  # the first viewer-days, those of the evaluation's slots, can be played alone
-OUTCOME = ("click", "watch_s", "likes", "comments", "gift_value", "follow")
-
-
-def record(
-    policy: Policy,
-    env_id: str = "LiveStreamRec-v0",
-    env_kwargs: Mapping[str, Any] | None = None,
-    seed: int = EVALUATION_SEED,
-) -> dict[str, Any]:
-    """Play one viewer-day and note what was offered, what was shown and what came of it.
-
-    Args:
-        policy: Acts with ``deterministic=True``.
-        env_id: A registered environment of the family.
-        env_kwargs: Its arguments.
-        seed: Of the viewer-day; ``EVALUATION_SEED + i`` is that of slot ``i`` in an evaluation.
-
-    Returns:
-        JSON values: ``viewer`` (a line per feature), ``tastes`` (K,), and ``impressions``, each
-        with ``time_s`` (from midnight of day 0), ``moment`` (in words), ``cards`` (per slot what
-        the agent saw, :class:`livestream_env.rendering.Card`, and hidden from it
-        ``click_probability`` and ``expected_reward``; None where empty), ``shown`` (the slot), what
-        came of it (``click``, ``watch_s``, ``likes``, ``comments``, ``gift_value``, ``follow``,
-        ``reward``), ``total`` (reward so far), ``away_s`` (seconds of absence after it; None if she
-        stayed), and as they were before it ``satisfaction`` and ``fatigue``, hidden from the agent.
-    """
-    venv = make_training_env(env_id, 1, env_kwargs)
-    if hasattr(policy, "bind"):
-        policy.bind(venv)
-    env: Any = venv.unwrapped
-    renderer = Renderer("ansi", env.simulation)
-    observation, _ = venv.reset(seed=seed)
-    first = renderer.frame(0)
-    impressions: list[dict[str, Any]] = []
-    state, total, done = None, 0.0, np.ones(1, bool)
-    while not impressions or not done[0]:
-        frame, time_s = renderer.frame(0), float(env.simulation.slots["time_s"][0])
-        expected = {name: values[0] for name, values in env.expected_response().items()}
-        actions, state = policy.predict(
-            observation, state=state, episode_start=done, deterministic=True
-        )
-        observation, reward, terminated, truncated, info = venv.step(actions)
-        done = terminated | truncated
-        total += float(reward[0])
-        outcome = {name: step_info(info, name)[0].item() for name in OUTCOME}
-        active_s = env.simulation.config.browse_s + outcome["watch_s"]
-        away_s = float(step_info(info, "elapsed_s")[0]) - active_s
-        impressions.append(
-            {
-                "time_s": round(time_s, 1),
-                "moment": " · ".join(frame.moment),
-                "cards": [_card(card, expected) for card in frame.cards],
-                "shown": int(actions[0]),
-                **{name: round(value, 2) for name, value in outcome.items()},
-                "reward": round(float(reward[0]), 4),
-                "total": round(total, 4),
-                "away_s": round(away_s, 1) if step_info(info, "visit_ended")[0] else None,
-                **_hidden(frame),
-            }
-        )
-    venv.close()
-    tastes = [round(taste, 2) for taste in first.tastes]
-    return {"viewer": list(first.viewer), "tastes": tastes, "impressions": impressions}
-
-
-def _card(card: Card, expected: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
-    if card.room < 0:
-        return None
-    return {
-        "streamer": card.streamer,
-        "category": card.category,
-        "affinity": round(card.affinity, 2),
-        "cover_appeal": round(card.cover_appeal, 2),
-        "viewers": round(card.viewers, 2),
-        "engagement": round(card.engagement, 2),
-        "known_s": None if card.known_s is None else round(card.known_s),
-        "followed": bool(card.followed),
-        "click_probability": round(float(expected["click_probability"][card.slot]), 3),
-        "expected_reward": round(float(expected["expected_reward"][card.slot]), 3),
-    }
-
-
-def _hidden(frame: Frame) -> dict[str, float]:
-    return {"satisfaction": round(frame.satisfaction, 3), "fatigue": round(frame.fatigue, 3)}
-
-
-def typical_day(rewards: Sequence[np.ndarray]) -> int:
-    """The viewer-day that is most like the average one for several agents at once.
-
-    Args:
-        rewards: For each agent ``(viewer-days,)``, the same ones.
-
-    Returns:
-        Its index: where the distances from the agents' means, in standard deviations, are smallest
-        in sum.
-    """
-    values = np.stack(list(rewards)).astype(np.float64)
-    spread = np.maximum(values.std(axis=1, keepdims=True), 1e-12)
-    return int((np.abs(values - values.mean(axis=1, keepdims=True)) / spread).sum(axis=0).argmin())
+MAX_BYTES = 64 * 2**20  # a recorded week has some 10 MB
 
 
 def viewer_day_twice(folder: Path, results: Mapping[Run, Result], settings: Settings) -> str:
     """The same viewer-day under an agent of the comparison and under the greedy oracle, HTML.
 
     Args:
-        folder: Of the comparison, for the trained models.
+        folder: Of the comparison, for the stored recordings.
         results: Of the finished runs, at least one. The agent is the first of the challengers, or
-            else of the others, that need not be trained anew to be played.
+            else of the others, that has a recording.
         settings: Of all runs.
     """
     runs = {run.agent: run for run in reversed(list(results))}  # the first seed of each
-    first = [name for name in challengers(list(runs)) if name != HIGH]
-    agents = list(dict.fromkeys([*first, *(name for name in runs if name != HIGH)]))
-    oracle = runs.get(HIGH, Run(HIGH, 0))
-    shown: dict[Run, Policy] = {}
-    try:
-        for agent in agents:
-            policy = load_agent(runs[agent], settings, folder)
-            if policy is not None:
-                shown[runs[agent]] = policy
-                break
-        shown[oracle] = agent_spec(HIGH).make(settings.make_env(), oracle.env_seed)
-        rewards = [results[run].episodes["reward"][:SLOTS] for run in shown if run in results]
-        day = typical_day(rewards)
-        seed = settings.eval_seed + day
-        recordings = {
-            run.agent: record(policy, settings.env_id, settings.env_kwargs, seed)
-            for run, policy in shown.items()
-        }
-    except Exception as error:  # whatever a user's class raises: the page does without it
-        return markdown(f"There is no replay: `{type(error).__name__}: {error}`")
-    names = " and ".join(f"`{agent}`" for agent in recordings)
-    text = (
-        f"Viewer-day {day} of the evaluation under {names}: of the first {len(rewards[0])} the one "
-        "whose rewards are closest to the agents' means. The same viewer and the same chance, but "
-        "after the first different choice other rooms are offered, at other moments."
-    )
-    for run in shown:
-        if agent_spec(run.agent).learns:
-            text += f" `{run.agent}` is its training seed {run.seed}."
-    return markdown(text) + "\n" + side_by_side(recordings)
+    agents = list(dict.fromkeys(run.agent for run in results))
+    order = dict.fromkeys([*challengers(agents), *agents])
+    reasons = []
+    for agent in sorted(order, key=HIGH.__eq__):  # the oracle last
+        run = runs[agent]
+        try:
+            replay = read_replay(run.folder(folder) / REPLAY_FILE)
+        except (OSError, ValueError) as error:
+            reasons.append(f"`{agent}: {error}`")
+            continue
+        names = " and ".join(f"`{name}`" for name in replay["plays"])
+        text = (
+            f"Viewer-day {replay['day']} of the evaluation under {names}: of the first "
+            f"{replay['of']} the one whose reward is closest to the mean of `{agent}`. The same "
+            "viewer and the same chance, but after the first different choice other rooms are "
+            "offered, at other moments."
+        )
+        if agent in AGENTS and AGENTS[agent].learns:
+            text += f" `{agent}` is its training seed {run.seed}."
+        return markdown(text) + "\n" + side_by_side(replay["plays"])
+    return markdown("There is no replay: " + "; ".join(reasons))
 
 
-def load_agent(run: Run, settings: Settings, folder: Path) -> Policy | None:
-    """The agent as the run left it; None if it has learned something that cannot be read back.
+def read_replay(path: Path) -> dict[str, Any]:
+    """What :func:`agents.experiments.replay.write_replay` wrote, every value checked.
 
-    Args:
-        run: A finished one.
-        settings: It was made with.
-        folder: Of its comparison.
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It holds something else, or the reason why nothing was recorded.
     """
-    spec = agent_spec(run.agent)
-    cls = load_policy_class(spec.target)
-    if not hasattr(cls, "learn"):
-        return spec.make(settings.make_env(), run.env_seed)
-    saved = sorted(run.folder(folder).glob("model*"))
-    if not (saved and hasattr(cls, "load")):
-        return None
-    policy: Policy = cls.load(saved[0])
-    return policy
+    if not path.is_file():
+        raise FileNotFoundError(f"the run stored no {path.name}")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path} has more than {MAX_BYTES:,} bytes")
+    try:
+        replay = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if isinstance(replay, dict) and isinstance(replay.get("reason"), str):
+        raise ValueError(f"nothing was recorded: {replay['reason']}")
+    try:
+        _check("replay", replay, _REPLAY)
+        plays = replay["plays"]
+        if not 1 <= len(plays) <= 2:
+            raise ValueError(f"plays must be one or two, there are {len(plays)}")
+        for play in plays.values():
+            _check("play", play, _PLAY)
+            for impression in play["impressions"]:
+                _check("impression", impression, _IMPRESSION)
+                cards = impression["cards"]
+                if not impression["shown"] < len(cards):
+                    raise ValueError(f"shown must be one of {len(cards)} cards")
+                for card in cards:
+                    if card is not None:
+                        _check("card", card, _CARD)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a recording: {error}") from error
+    return dict(replay)
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**53
+
+
+def _or_none(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or check(value)
+
+
+def _list_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and bool(value) and all(map(check, value))
+
+
+def _is(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kind)
+
+
+# What :func:`agents.experiments.replay.record` returns, by name.
+_REPLAY = {"day": _count, "of": _count, "plays": _is(dict)}
+_PLAY = {"viewer": _list_of(_is(str)), "tastes": _list_of(_number),
+         "impressions": _list_of(_is(dict))}  # fmt: skip
+_IMPRESSION = {
+    "time_s": _number, "moment": _is(str), "cards": _list_of(_or_none(_is(dict))),
+    "shown": _count, "click": _number, "watch_s": _number, "likes": _number,
+    "comments": _number, "gift_value": _number, "follow": _number, "reward": _number,
+    "total": _number, "away_s": _or_none(_number), "satisfaction": _number, "fatigue": _number,
+}  # fmt: skip
+_CARD = {
+    "streamer": _count, "category": _count, "affinity": _number, "cover_appeal": _number,
+    "viewers": _number, "engagement": _number, "known_s": _or_none(_number),
+    "followed": _is(bool), "click_probability": _number, "expected_reward": _number,
+}  # fmt: skip
+
+
+def _check(what: str, value: Any, fields: Mapping[str, Callable[[Any], bool]]) -> None:
+    if not isinstance(value, dict) or set(value) != set(fields):
+        found = sorted(value) if isinstance(value, dict) else type(value).__name__
+        raise ValueError(f"a {what} must have {', '.join(fields)}, got {found}"[:500])
+    for name, valid in fields.items():
+        if not valid(value[name]):
+            raise ValueError(f"a {what}'s {name} is {value[name]!r}"[:200])

@@ -17,6 +17,7 @@ from agents.policy import Callback
 from agents.vector import make_training_env
 from livestream_env.extras import needs
 from livestream_env.progress import Progress
+from livestream_env.settings import check_integer
 from livestream_env.simulated_logs.policy import LoggingPolicy, flat_layout
 
 with needs("agents", __name__):
@@ -121,6 +122,7 @@ class MaxCTRPolicy(ScoringPolicy):
         progress_bar: bool = False,
     ) -> MaxCTRPolicy:
         """Log at most :attr:`IMPRESSIONS` impressions and fit the click model to them."""
+        check_integer("total_timesteps", total_timesteps, 1)
         features, clicks = self._log_impressions(min(total_timesteps, self.IMPRESSIONS))
         self.weights = fit_logistic(features, clicks, self.RIDGE)
         return self
@@ -235,6 +237,7 @@ class LinUCB(ScoringPolicy):
         progress_bar: bool = False,
     ) -> LinUCB:
         """Serve viewers for ``total_timesteps`` impressions, updating after each batch."""
+        check_integer("total_timesteps", total_timesteps, 0)
         venv = make_training_env(self.env, self.num_envs)
         slots = np.arange(venv.num_envs)
         observation, _ = venv.reset(seed=self.seed)

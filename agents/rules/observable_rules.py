@@ -17,6 +17,7 @@ from agents.rules.baselines import RandomPolicy, ScoringPolicy, fit_logistic
 from agents.rules.far_sighted import EPISODES, tune_weight
 from agents.vector import make_training_env
 from livestream_env.extras import needs
+from livestream_env.settings import check_integer
 
 with needs("agents", __name__):
     import torch
@@ -82,6 +83,7 @@ class GreedyPolicy(ScoringPolicy):
 
     def learn(self, total_timesteps: int | None = None) -> GreedyPolicy:
         """Log at most ``total_timesteps`` impressions, and fit the estimate to them."""
+        check_integer("total_timesteps", total_timesteps, 1, optional=True)
         count = self.impressions if total_timesteps is None else total_timesteps
         self._fit(self._log_impressions(min(count, self.impressions)))
         return self

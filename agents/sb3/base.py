@@ -27,7 +27,7 @@ from agents.sb3.tuned_settings import TUNED
 from agents.vector import make_training_env
 from livestream_env.files import atomic_path
 from livestream_env.sb3_vec_env import LiveStreamRecVecEnv
-from livestream_env.settings import check_names
+from livestream_env.settings import check_integer, check_names
 from livestream_env.simulated_logs.policy import flat_layout
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 
@@ -121,7 +121,11 @@ class SB3Agent:
 
         Returns:
             The agent.
+
+        Raises:
+            ValueError: ``total_timesteps`` is not an integer of at least 0.
         """
+        check_integer("total_timesteps", total_timesteps, 0)
         if log_dir is not None:
             self.model.set_logger(configure(str(log_dir), ["csv", "tensorboard"]))
         self.model.learn(
@@ -139,8 +143,25 @@ class SB3Agent:
             self.model.save(temporary)
 
     @classmethod
-    def load(cls, path: str | Path, env: gym.Env | None = None) -> Self:
-        """A stored agent; ``env`` (a single one) is needed to train on, not to predict."""
+    def load(
+        cls, path: str | Path, env: gym.Env | None = None, *, trust_pickle: bool = False
+    ) -> Self:
+        """A stored agent.
+
+        Args:
+            path: The file.
+            env: A single environment, needed to train on, not to predict.
+            trust_pickle: Load it although it can hold code: SB3's files are pickles.
+
+        Raises:
+            ValueError: ``trust_pickle`` is not True; the file is not opened then.
+        """
+        if trust_pickle is not True:
+            raise ValueError(
+                f"{path} is a model of Stable-Baselines3, which holds pickled Python objects: to "
+                "load it is to run whatever code is in it. If it is yours, or you trust who made "
+                "it, pass trust_pickle=True (on the command line --trust-pickle)"
+            )
         agent = cls.__new__(cls)
         agent.model = cls.model_class.load(path, device="cpu")
         if env is not None:

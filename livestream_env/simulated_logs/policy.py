@@ -9,21 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livestream_env.observation import ObservationLayout
+from livestream_env.wrappers import column_changer, layout_under
 
 
 def flat_layout(env: gym.Env | gym.vector.VectorEnv, policy: object) -> ObservationLayout:
     """The layout of what ``policy`` observes in ``env``, single or vector.
 
     Raises:
-        ValueError: If the environment's observations are not flat.
+        ValueError: If the environment's observations are not flat, it has no layout, or a wrapper
+            moves or rescales the columns.
     """
+    name = type(policy).__name__
+    layout = layout_under(env)
+    if layout is None:
+        raise ValueError(f"{name} needs a LiveStreamRec environment, whose columns it reads")
+    if (wrapper := column_changer(env)) is not None:
+        raise ValueError(
+            f"{name} reads columns of the observation by their place, and {wrapper} moves or "
+            "rescales them: leave it out"
+        )
     space = getattr(env, "single_observation_space", env.observation_space)
     if not isinstance(space, gym.spaces.Box):
         raise ValueError(
-            f"{type(policy).__name__} reads flat observations, got {space}; "
+            f"{name} reads flat observations, got {space}; "
             "make the environment with observation='flat'"
         )
-    layout: ObservationLayout = env.unwrapped.layout  # type: ignore[union-attr]
     return layout
 
 

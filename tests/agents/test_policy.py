@@ -113,3 +113,11 @@ def test_malformed_settings(name: str) -> None:
 def test_settings_that_the_agent_refuses(name: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         agent_spec(name).make(gym.make("LiveStreamRec-v0"), seed=0)
+
+
+@pytest.mark.parametrize("steps", [-5, float("nan"), 1e4, "100", True])
+@pytest.mark.parametrize("name", ["linucb", "max-ctr", "greedy", "farsighted", "dqn", "sb3-dqn"])
+def test_learners_refuse_what_is_no_number_of_steps(name, steps):
+    agent = agent_spec(name).make(gym.make("LiveStreamRecSession-v0"), seed=0)
+    with pytest.raises(ValueError, match="total_timesteps must be an integer"):
+        agent.learn(steps)

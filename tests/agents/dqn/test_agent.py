@@ -340,3 +340,19 @@ def test_episode_statistics():
     agent = small(env).learn(2_000)
     assert len(returns) > 100
     assert agent._episodes.means()["rollout/ep_rew_mean"] == pytest.approx(np.mean(returns[-100:]))
+
+
+@pytest.mark.parametrize("steps", [-5, float("nan"), 1e5, "100", None, True])
+def test_steps_must_be_a_count(steps):
+    agent = small(chain(2))
+    with pytest.raises(ValueError, match="total_timesteps must be an integer"):
+        agent.learn(steps)
+    with pytest.raises(ValueError, match="log_interval must be an integer"):
+        agent.learn(10, log_interval=steps)
+    assert agent.learn(np.int64(10)).num_timesteps >= 10 and agent.learn(0).num_timesteps == 0
+
+
+@pytest.mark.parametrize("config", [{}, {"gamma": 0.9}, None, 3, DQNConfig])
+def test_config_is_a_preset_or_a_config(config):
+    with pytest.raises(ValueError, match=r"config must be .*DQNConfig.*article, default.*gamma="):
+        DQN(chain(2), config)

@@ -144,6 +144,45 @@ def test_a_saved_model_predicts_the_same_without_its_env(settings, tmp_path):
     assert again.num_timesteps == 90
 
 
+def test_a_loaded_model_owes_no_updates_for_steps_that_it_has_not_kept(tmp_path):
+    config = DQNConfig(**SMALL)
+    agent = DQN(small_platform(5), config).learn(1_000)
+    agent.save(tmp_path / "model")
+    made = agent.learner.num_updates
+    assert made == config.updates_due(1_000) == 235
+
+    def more(num_envs):
+        return DQN.load(tmp_path / "model", small_platform(num_envs))
+
+    again = more(5)
+    assert (again.num_timesteps, again.learner.num_updates) == (1_000, made)
+    again.learn(60, reset_num_timesteps=False)
+    assert again.learner.num_updates == made  # it has yet to gather learning_starts
+    again.learn(100, reset_num_timesteps=False)
+    assert again.num_timesteps == 1_160
+    assert again.learner.num_updates == made + config.updates_due(160) == made + 25
+
+    # From its checkpoint it goes on to the same bits.
+    def stopping():
+        again = more(5)
+        again.learn(200, callback=lambda a: a.num_timesteps < 1_100, reset_num_timesteps=False)
+        return again
+
+    straight = more(5).learn(200, reset_num_timesteps=False)
+    stopped = stopping()
+    stopped.save_checkpoint(tmp_path / "run")
+    resumed = DQN.load_checkpoint(tmp_path / "run", small_platform(5))
+    resumed.learn(1_200 - resumed.num_timesteps, reset_num_timesteps=False)
+    for name, value in everything(straight).items():
+        np.testing.assert_array_equal(everything(resumed)[name], value, err_msg=name)
+
+    # A memory that was dropped is empty as well; a new training begins with nothing owed.
+    again.set_env(small_platform(3))
+    again.learn(61, reset_num_timesteps=False)
+    assert again.learner.num_updates == made + 25
+    assert again.learn(100).learner.num_updates == config.updates_due(again.num_timesteps)
+
+
 def test_a_mask_function_is_given_again(tmp_path):
     def second_only(observation):
         return np.tile([False, True], (len(observation), 1))

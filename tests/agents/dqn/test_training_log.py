@@ -4,7 +4,9 @@ import csv
 
 import numpy as np
 
-from agents.dqn.training_log import EpisodeStatistics, TrainingLog
+from agents.dqn import DQN
+from agents.dqn.training_log import EpisodeStatistics, TrainingLog, keep_rows
+from tests.agents.small_envs import chain
 
 
 def test_episode_statistics_by_hand():
@@ -42,3 +44,65 @@ def test_nothing_is_written_without_a_directory(tmp_path, monkeypatch):
     with TrainingLog(None, False, 0, 100, interval=1) as log:
         assert not log.row_is_due(50)
     assert not list(tmp_path.iterdir())
+
+
+def steps_in(path):
+    with open(path, encoding="utf-8") as file:
+        return [int(row["time/total_timesteps"]) for row in csv.DictReader(file)]
+
+
+def steps_on_tensorboard(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder)).Reload()
+    return [event.step for event in events.Scalars("train/n_updates")]
+
+
+def test_a_resumed_log_has_no_rows_of_the_dead_run(tmp_path):
+    settings = {"network": "mlp", "learning_starts": 50, "batch_size": 8, "seed": 0}
+
+    def until_killed(agent):
+        if agent.num_timesteps == 200:
+            agent.save_checkpoint(tmp_path / "run")
+        return agent.num_timesteps < 360
+
+    log = {"log_dir": tmp_path / "log", "log_interval": 40}
+    DQN(chain(4), **settings).learn(500, until_killed, **log)
+    assert steps_in(tmp_path / "log" / "progress.csv") == list(range(40, 361, 40))
+    again = DQN.load_checkpoint(tmp_path / "run", chain(4))
+    again.learn(300, log_dir=tmp_path / "log", log_interval=44, reset_num_timesteps=False)
+    expected = [40, 80, 120, 160, 200, *range(244, 501, 44)]
+    assert steps_in(tmp_path / "log" / "progress.csv") == expected
+    assert steps_on_tensorboard(tmp_path / "log") == expected
+
+    # A new training loses nothing of the old one.
+    again.learn(100, **log)
+    assert steps_in(tmp_path / "log" / "progress.csv") == [40, 80]
+    assert steps_on_tensorboard(tmp_path / "log") == [40, 80]
+    assert steps_in(tmp_path / "log" / "progress-1.csv") == expected
+
+
+HEADER = b"time/total_timesteps,x\r\n"
+
+
+def test_which_rows_are_kept(tmp_path):
+    path = tmp_path / "progress.csv"
+    rows = {n: b"%d,0.5\r\n" % n for n in (10, 20, 30, 40)}
+    for lines, kept in [
+        ([rows[10], rows[20], rows[30]], [rows[10], rows[20]]),
+        ([rows[10], rows[20]], [rows[10], rows[20]]),
+        ([rows[10], b"20,0."], [rows[10]]),  # cut off by the kill
+        ([rows[10], b"20\r\n", b"x,1\r\n", b"\r\n", rows[20]], [rows[10], rows[20]]),
+        ([rows[10], rows[30], rows[10], rows[20], rows[40]], [rows[10], rows[20]]),
+    ]:
+        path.write_bytes(HEADER + b"".join(lines))
+        keep_rows(path, 25)
+        assert path.read_bytes() == HEADER + b"".join(kept)
+    assert [file.name for file in tmp_path.iterdir()] == ["progress.csv"]
+    for i, content in enumerate([HEADER + rows[30], b"a,b\r\n10,1\r\n"], 1):
+        path.write_bytes(content)
+        keep_rows(path, 25)
+        assert not path.exists() and (tmp_path / f"progress-{i}.csv").read_bytes() == content
+    path.write_bytes(HEADER)
+    keep_rows(path, 25)
+    assert not path.exists() and len(list(tmp_path.iterdir())) == 2

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agents.experiments.replay import record
 from agents.reports.html import Section, figure, markdown, side_by_side, write_html
 from agents.reports.plots import draw_curves, draw_profiles, draw_scores, to_svg
 from agents.reports.statistics import Estimate, performance_profile
-from agents.reports.viewer_day import record
 from agents.rules.oracles import FarsightedOracle, GreedyOracle
 
 EVIL = "</script><script>alert('x:y')</script>"

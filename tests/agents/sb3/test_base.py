@@ -1,3 +1,5 @@
+import contextlib
+import warnings
 from pathlib import Path
 
 import gymnasium as gym
@@ -16,6 +18,9 @@ from agents.sb3.base import SB3PPO, SB3QRDQN, SB3Agent, SB3MaskablePPO
 from agents.sb3.candidate import SB3CandidateDQN
 from agents.sb3.dqn import SB3DQN
 from agents.sb3.tuned_settings import TUNED
+from scripts.evaluate import main as evaluate_command
+from scripts.simulate_logs import main as simulate_logs_command
+from tests.agents.malicious import write_malicious_model
 
 SMALL = {
     SB3PPO: {"num_envs": 8, "n_steps": 16},
@@ -50,10 +55,10 @@ def test_learns_logs_saves_and_goes_on(
 
     agent.save(tmp_path / "model")
     assert [path.name for path in tmp_path.glob("*model*")] == ["model.zip"]
-    again = agent_class.load(tmp_path / "model.zip")
+    again = agent_class.load(tmp_path / "model.zip", trust_pickle=True)
     actions, _ = agent.predict(observations(env), deterministic=True)
     assert np.array_equal(again.predict(observations(env), deterministic=True)[0], actions)
-    more = agent_class.load(tmp_path / "model.zip", env)
+    more = agent_class.load(tmp_path / "model.zip", env, trust_pickle=True)
     assert more.learn(128).num_timesteps == 128
 
 
@@ -178,3 +183,42 @@ def test_rollouts_of_viewers_are_logged(env: gym.Env, tmp_path: Path) -> None:
     log = pd.read_csv(tmp_path / "progress.csv")
     assert log["time/total_timesteps"].tolist() == [512, 1024]
     assert np.isfinite(log["rollout/ep_rew_mean"]).all()
+
+
+@pytest.mark.parametrize("agent_class", list(SMALL))
+def test_a_model_runs_nothing_unless_it_is_trusted(
+    agent_class: type[SB3Agent], tmp_path: Path
+) -> None:
+    sign = tmp_path / "it-ran"
+    write_malicious_model(tmp_path / "model.zip", sign)
+    for options in ({}, {"trust_pickle": False}, {"trust_pickle": "no"}):
+        with pytest.raises(ValueError, match=r"model\.zip .* pickled .* trust_pickle=True"):
+            agent_class.load(tmp_path / "model.zip", **options)
+    assert not sign.exists()
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        agent_class.load(tmp_path / "model.zip", trust_pickle=True)
+    assert sign.exists()  # the file is as bad as it says
+
+
+def test_the_command_line_asks_for_trust_in_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sign = tmp_path / "it-ran"
+    write_malicious_model(tmp_path / "model.zip", sign)
+    model = ["--agent", "sb3-dqn", "--model", str(tmp_path / "model.zip")]
+    logs = ["--policy", *model[1:], "--out", str(tmp_path / "logs")]
+    for main, arguments in ((evaluate_command, model), (simulate_logs_command, logs)):
+        with pytest.raises(SystemExit, match="2"):
+            main(arguments)
+        assert "--trust-pickle" in capsys.readouterr().err
+    assert not sign.exists()
+
+
+def test_the_command_line_loads_what_is_trusted(
+    env: gym.Env, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    SB3DQN(env, seed=1, buffer_size=10).save(tmp_path / "model")
+    model = ["--agent", "sb3-dqn", "--model", str(tmp_path / "model.zip"), "--episodes", "2"]
+    assert evaluate_command([*model, "--trust-pickle"]) == 0
+    assert "per viewer-day, 2 of them" in capsys.readouterr().out

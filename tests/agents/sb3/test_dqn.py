@@ -44,7 +44,7 @@ def test_learns_logs_stops_and_saves(tmp_path: Path) -> None:
     assert list(tmp_path.glob("events.out.tfevents*"))
 
     agent.save(tmp_path / "model")
-    again = SB3DQN.load(tmp_path / "model.zip")
+    again = SB3DQN.load(tmp_path / "model.zip", trust_pickle=True)
     observations = np.stack([env.reset(seed=s)[0] for s in range(20)])
     actions, _ = agent.predict(observations, deterministic=True)
     assert np.array_equal(again.predict(observations, deterministic=True)[0], actions)

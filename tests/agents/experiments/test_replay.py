@@ -3,7 +3,7 @@ import json
 import numpy as np
 
 from agents.evaluation import EVALUATION_SEED, evaluate
-from agents.reports.viewer_day import record, typical_day
+from agents.experiments.replay import record, typical_day, write_replay
 from agents.rules.oracles import FarsightedOracle, GreedyOracle
 
 
@@ -38,6 +38,30 @@ def test_two_policies_meet_the_same_viewer_and_the_same_first_candidates():
     assert one["impressions"] != other["impressions"]
 
 
-def test_typical_day_is_near_every_mean():
-    assert typical_day([np.array([0.0, 5, 4, 11]), np.array([0.0, 0, 6, 14])]) == 2
-    assert typical_day([np.full(3, 2.0)]) == 0
+def test_typical_day_is_nearest_the_mean():
+    assert typical_day(np.array([0.0, 5, 4.2, 11])) == 1
+    assert typical_day(np.full(3, 2.0)) == 0
+
+
+def test_a_replay_is_the_typical_day_of_the_evaluation_twice(tmp_path):
+    policy = FarsightedOracle()
+    episodes = evaluate(policy, episodes=6)
+    given = ("LiveStreamRec-v0", {}, EVALUATION_SEED)
+    write_replay(tmp_path / "replay.json", "mine", policy, episodes, *given)
+    replay = json.loads((tmp_path / "replay.json").read_text())
+    assert list(replay["plays"]) == ["mine", "greedy-oracle"] and replay["of"] == 6
+    assert replay["day"] == typical_day(episodes["reward"])
+    total = replay["plays"]["mine"]["impressions"][-1]["total"]
+    assert abs(total - episodes["reward"][replay["day"]]) < 1e-3
+    write_replay(tmp_path / "alone.json", "greedy-oracle", GreedyOracle(), episodes, *given)
+    assert list(json.loads((tmp_path / "alone.json").read_text())["plays"]) == ["greedy-oracle"]
+
+
+def test_what_a_policy_raises_when_it_is_recorded_costs_no_run(tmp_path):
+    class Broken:
+        def predict(self, observation, **_):
+            raise KeyError("one row")
+
+    episodes = evaluate(GreedyOracle(), episodes=2)
+    write_replay(tmp_path / "replay.json", "mine", Broken(), episodes, "LiveStreamRec-v0", {}, 0)
+    assert json.loads((tmp_path / "replay.json").read_text()) == {"reason": "KeyError: 'one row'"}

@@ -1,0 +1,162 @@
+"""One viewer-day played by one policy, impression by impression, for a reader to follow.
+
+The viewer-day belongs to the seed alone, so that two recordings with the same seed show the same
+viewer, the same rooms and the same chance under two policies. From their first different choice on
+they drift apart: she leaves at other moments and is offered other candidates.
+
+A run stores such a recording when it is played, so that a report over it needs neither the agent
+nor its model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agents.evaluation import EVALUATION_SEED, step_info
+from agents.policy import Policy, agent_spec
+from agents.vector import make_training_env
+from livestream_env.files import write_text
+
+if TYPE_CHECKING:
+    from livestream_env.rendering import Card, Frame
+
+REPLAY_FILE = "replay.json"
+ORACLE = "greedy-oracle"  # plays the same viewer-day, to compare with
+SLOTS = 256  # the first viewer-days, those of the evaluation's slots, can be played alone
+OUTCOME = ("click", "watch_s", "likes", "comments", "gift_value", "follow")
+
+
+def record(
+    policy: Policy,
+    env_id: str = "LiveStreamRec-v0",
+    env_kwargs: Mapping[str, Any] | None = None,
+    seed: int = EVALUATION_SEED,
+) -> dict[str, Any]:
+    """Play one viewer-day and note what was offered, what was shown and what came of it.
+
+    Args:
+        policy: Acts with ``deterministic=True``.
+        env_id: A registered environment of the family.
+        env_kwargs: Its arguments.
+        seed: Of the viewer-day; ``EVALUATION_SEED + i`` is that of slot ``i`` in an evaluation.
+
+    Returns:
+        JSON values: ``viewer`` (a line per feature), ``tastes`` (K,), and ``impressions``, each
+        with ``time_s`` (from midnight of day 0), ``moment`` (in words), ``cards`` (per slot what
+        the agent saw, :class:`livestream_env.rendering.Card`, and hidden from it
+        ``click_probability`` and ``expected_reward``; None where empty), ``shown`` (the slot), what
+        came of it (``click``, ``watch_s``, ``likes``, ``comments``, ``gift_value``, ``follow``,
+        ``reward``), ``total`` (reward so far), ``away_s`` (seconds of absence after it; None if she
+        stayed), and as they were before it ``satisfaction`` and ``fatigue``, hidden from the agent.
+    """
+    venv = make_training_env(env_id, 1, env_kwargs)
+    if hasattr(policy, "bind"):
+        policy.bind(venv)
+    env: Any = venv.unwrapped
+    from livestream_env.rendering import Renderer  # with the compiler, which plans do without
+
+    renderer = Renderer("ansi", env.simulation)
+    observation, _ = venv.reset(seed=seed)
+    first = renderer.frame(0)
+    impressions: list[dict[str, Any]] = []
+    state, total, done = None, 0.0, np.ones(1, bool)
+    while not impressions or not done[0]:
+        frame, time_s = renderer.frame(0), float(env.simulation.slots["time_s"][0])
+        expected = {name: values[0] for name, values in env.expected_response().items()}
+        actions, state = policy.predict(
+            observation, state=state, episode_start=done, deterministic=True
+        )
+        observation, reward, terminated, truncated, info = venv.step(actions)
+        done = terminated | truncated
+        total += float(reward[0])
+        outcome = {name: step_info(info, name)[0].item() for name in OUTCOME}
+        active_s = env.simulation.config.browse_s + outcome["watch_s"]
+        away_s = float(step_info(info, "elapsed_s")[0]) - active_s
+        impressions.append(
+            {
+                "time_s": round(time_s, 1),
+                "moment": " · ".join(frame.moment),
+                "cards": [_card(card, expected) for card in frame.cards],
+                "shown": int(actions[0]),
+                **{name: round(value, 2) for name, value in outcome.items()},
+                "reward": round(float(reward[0]), 4),
+                "total": round(total, 4),
+                "away_s": round(away_s, 1) if step_info(info, "visit_ended")[0] else None,
+                **_hidden(frame),
+            }
+        )
+    venv.close()
+    tastes = [round(taste, 2) for taste in first.tastes]
+    return {"viewer": list(first.viewer), "tastes": tastes, "impressions": impressions}
+
+
+def _card(card: Card, expected: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+    if card.room < 0:
+        return None
+    return {
+        "streamer": card.streamer,
+        "category": card.category,
+        "affinity": round(card.affinity, 2),
+        "cover_appeal": round(card.cover_appeal, 2),
+        "viewers": round(card.viewers, 2),
+        "engagement": round(card.engagement, 2),
+        "known_s": None if card.known_s is None else round(card.known_s),
+        "followed": bool(card.followed),
+        "click_probability": round(float(expected["click_probability"][card.slot]), 3),
+        "expected_reward": round(float(expected["expected_reward"][card.slot]), 3),
+    }
+
+
+def _hidden(frame: Frame) -> dict[str, float]:
+    return {"satisfaction": round(frame.satisfaction, 3), "fatigue": round(frame.fatigue, 3)}
+
+
+def typical_day(rewards: np.ndarray) -> int:
+    """Which of the viewer-days, whose rewards ``(viewer-days,)`` are given, is nearest the mean."""
+    return int(np.abs(rewards - rewards.mean()).argmin())
+
+
+def write_replay(
+    path: Path,
+    agent: str,
+    policy: Policy,
+    episodes: np.ndarray,
+    env_id: str,
+    env_kwargs: Mapping[str, Any],
+    eval_seed: int,
+) -> None:
+    """Record the typical viewer-day of an evaluation, and the same one under the greedy oracle.
+
+    The file is JSON: ``day`` (its place in the evaluation), ``of`` (among so many), and ``plays``,
+    by agent what :func:`record` returns; or a ``reason`` why there are none. A recording is for
+    readers: what a user's class raises here does not cost the run.
+
+    Args:
+        path: The file.
+        agent: The policy's name.
+        policy: As it was evaluated.
+        episodes: Of that evaluation, in :func:`agents.evaluation.evaluate`'s order.
+        env_id: A registered environment of the family.
+        env_kwargs: Its arguments.
+        eval_seed: The evaluation's.
+    """
+    try:
+        rewards = episodes["reward"][:SLOTS]
+        day = typical_day(rewards)
+        players = {agent: policy}
+        if agent != ORACLE:
+            players[ORACLE] = agent_spec(ORACLE).make(None, 0)  # type: ignore[arg-type]
+        plays = {
+            name: record(player, env_id, env_kwargs, eval_seed + day)
+            for name, player in players.items()
+        }
+        content = {"day": day, "of": len(rewards), "plays": plays}
+        text = json.dumps(content, allow_nan=False)
+    except Exception as error:
+        text = json.dumps({"reason": f"{type(error).__name__}: {error}"})
+    write_text(path, text + "\n")
