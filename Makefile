@@ -16,7 +16,7 @@ export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv compare benchmark sample-log speed test test-slow test-portable \
+.PHONY: help venv compare benchmark sample-log speed test test-slow fuzz test-portable \
 	test-portable-quick lint format clean
 
 help:  ## Show the targets
@@ -61,6 +61,9 @@ test: lint  ## Style, types and the tests of a few seconds each
 
 test-slow: $(STAMP)  ## The long tests: statistics, learning, speed
 	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
+
+fuzz: $(STAMP)  ## Damaged snapshots and files, FUZZ_CASES of each kind (10,000), from FUZZ_SEED on
+	$(BIN)/python -m pytest -s -m fuzz tests/fuzz $(ARGS)
 
 # What a processor without AVX-512 computes, on any x86-64 one: last bits differ, nothing may fail.
 PORTABLE := NUMBA_CPU_NAME=generic OPENBLAS_CORETYPE=Haswell \

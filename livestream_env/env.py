@@ -16,7 +16,7 @@ from livestream_env.infos import info_of_one
 from livestream_env.observation import ObservationLayout
 from livestream_env.registration import SpecAttribute
 from livestream_env.rendering import Renderer
-from livestream_env.simulation import Observation, Simulation
+from livestream_env.simulation import Observation, Simulation, check_options
 from livestream_env.world import World
 
 
@@ -148,9 +148,10 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
             options: ``"viewer"`` and ``"day"``, integers: whom to play and from which day on.
 
         Raises:
-            ValueError: there is no such viewer, or her episode would not fit into the world's days.
+            ValueError: there is no such option or viewer, or her episode would not fit into the
+                world's days.
         """
-        starts = self.simulation.starts(options, self._everyone)
+        starts = self.simulation.starts(check_options(options), self._everyone)
         super().reset(seed=seed)
         if seed is not None or self.simulation.slots["episode"][0] < 0:
             self.simulation.seed(0, self.np_random)
@@ -201,7 +202,11 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
         return self.simulation.get_state()
 
     def set_state(self, state: NDArray[Any]) -> Observation:
-        """Put back a snapshot; returns the observation of its moment."""
+        """Put back a snapshot; returns the observation of its moment.
+
+        Raises:
+            ValueError: it is of another world or other settings, or damaged; nothing has changed.
+        """
         self.simulation.set_state(state)
         if self._renderer is not None:
             self._renderer.after_reset()

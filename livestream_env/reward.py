@@ -33,6 +33,7 @@ REWARD_COMPONENTS = tuple(DEFAULT_WEIGHTS)
 RewardComponents = cast(Any, namedtuple("RewardComponents", REWARD_COMPONENTS))
 NO_REWARD = RewardComponents(*(0.0 for _ in REWARD_COMPONENTS))
 WATCH_FORMS = ("log", "minutes")
+LARGEST_WEIGHT = 1e6  # beyond it sums of rewards, squared as losses are, would lose all digits
 MAX_COUNTED = 3  # likes, and comments, of one impression that count
 
 
@@ -40,7 +41,7 @@ def weight_vector(reward_weights: Mapping[str, float] | None) -> NDArray[np.floa
     """Weights in the order of ``REWARD_COMPONENTS``; components not named keep their default.
 
     Raises:
-        ValueError: an unknown component, or a weight that is not a finite number.
+        ValueError: an unknown component, or a weight outside [-1e6, 1e6].
     """
     weights = dict(DEFAULT_WEIGHTS)
     if reward_weights is not None and not isinstance(reward_weights, Mapping):
@@ -52,8 +53,11 @@ def weight_vector(reward_weights: Mapping[str, float] | None) -> NDArray[np.floa
                 f"are {', '.join(REWARD_COMPONENTS)}"
             )
         number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
-            raise ValueError(f"reward_weights[{name!r}] must be a finite number, got {value!r}")
+        if not number or not abs(value) <= LARGEST_WEIGHT:
+            raise ValueError(
+                f"reward_weights[{name!r}] must be a finite number in "
+                f"[-{LARGEST_WEIGHT:g}, {LARGEST_WEIGHT:g}], got {value!r}"
+            )
         weights[name] = float(value)
     return np.array([weights[name] for name in REWARD_COMPONENTS])
 

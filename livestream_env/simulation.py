@@ -17,12 +17,14 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from livestream_env.arguments import EnvArguments
+from livestream_env.code_cache import compiling
 from livestream_env.observation import ObservationLayout
 from livestream_env.reward import weight_vector
-from livestream_env.settings import check_integer
+from livestream_env.settings import check_integer, check_names
 from livestream_env.simulator import kernel
 from livestream_env.simulator.compiling import machine_code
 from livestream_env.simulator.expectation import expected_response
+from livestream_env.simulator.snapshots import check_slots, made_for
 from livestream_env.simulator.state import (
     EXPECTATION_DTYPE,
     SWITCHES,
@@ -30,15 +32,32 @@ from livestream_env.simulator.state import (
     outcome_dtype,
     parameter_record,
     slot_dtype,
+    slot_fields,
 )
 from livestream_env.simulator.world_arrays import WorldArrays, world_arrays
 
 # Expectations over a watch time are sums over 32 equally likely quantiles.
 _QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 32) for i in range(32)])
 
+_START_OPTIONS = ("viewer", "day")
+
 # Viewer and day per slot (N,), -1 where they are to be drawn.
 Starts = tuple[NDArray[np.int64], NDArray[np.int64]]
 Observation = NDArray[np.float32] | dict[str, NDArray[np.float32]]
+
+
+def check_options(options: Any, *more: str) -> Mapping[str, Any]:
+    """A reset's ``options`` as a mapping: "viewer", "day" and those of ``more``.
+
+    Raises:
+        ValueError: they are neither a dict nor None, or there is no such option.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ValueError(f"options must be a dict or None, got {options!r}")
+    check_names(options, (*_START_OPTIONS, *more), "options has no key")
+    return options
 
 
 class Simulation:
@@ -88,13 +107,17 @@ class Simulation:
         self._outcome_dtype = outcome_dtype(num_candidates)
         self._outcome_bytes = self.num_slots * self._outcome_dtype.itemsize
         self._observation_shape = (self.num_slots, self.layout.size)
-        self.slots = np.zeros(
-            num_slots, slot_dtype(categories, num_candidates, arguments.history_length)
-        )
-        self.slots["episode"] = self.slots["next_viewer"] = self.slots["next_day"] = -1
+        self._shape = (categories, num_candidates, arguments.history_length)
+        self.slots = self._unbegun(self.num_slots)
         self._first_days = self.world.days - days + 1
         self._begun = False  # whether every slot is known to have an episode
         self._most_played = 0  # no slot has played more impressions in its episode
+
+    def _unbegun(self, count: int) -> NDArray[Any]:
+        """So many slots before their first reset."""
+        slots = np.zeros(count, slot_dtype(*self._shape))
+        slots["episode"] = slots["next_viewer"] = slots["next_day"] = -1
+        return slots
 
     @property
     def bytes_per_slot(self) -> int:
@@ -121,7 +144,7 @@ class Simulation:
         self.slots["episode"][slot] = -1
         self._begun = False
 
-    def starts(self, options: Mapping[str, Any] | None, mask: NDArray[np.bool_]) -> Starts | None:
+    def starts(self, options: Mapping[str, Any], mask: NDArray[np.bool_]) -> Starts | None:
         """The viewers and days that ``options["viewer"]`` and ``["day"]`` name for ``mask`` (N,).
 
         Raises:
@@ -220,10 +243,20 @@ class Simulation:
             np.frombuffer(copy, np.uint8).reshape(self.num_slots, -1)[~mask] = 0
         return np.ndarray(self.num_slots, self._outcome_dtype, copy)
 
+    @property
+    def _compiled_for(self) -> str:
+        """What compiled code depends on, beside the code."""
+        layout = self.layout
+        return (
+            f"{layout.num_candidates} candidates, {layout.history_length} past impressions and "
+            f"{layout.num_categories} categories"
+        )
+
     @functools.cached_property
     def _kernel(self) -> Callable[..., None]:
         """The kernel for the types of this simulation's arrays, compiled or read at first use."""
         return machine_code(
+            f"the simulator for {self._compiled_for}",
             kernel.advance,
             self.slots,
             np.zeros(1, np.int64),
@@ -255,9 +288,9 @@ class Simulation:
             ``expected_reward`` of the impression; ``sensationalism``.
         """
         out = np.zeros((self.num_slots, self.layout.num_candidates), EXPECTATION_DTYPE)
-        expected_response(
-            kernel_array(self.slots), self._world, self._parameters, _QUANTILES, kernel_array(out)
-        )
+        slots, rows = kernel_array(self.slots), kernel_array(out)
+        with compiling(f"the oracles' expectations for {self._compiled_for}"):
+            expected_response(slots, self._world, self._parameters, _QUANTILES, rows)
         given_click = out["components"] @ np.asarray(self._parameters["reward_weights"][0])
         return {
             "click_probability": out["click_probability"],
@@ -278,15 +311,22 @@ class Simulation:
         vars(self).update(state)
         self._world = world_arrays(self.world)
 
+    @functools.cached_property
+    def _origin(self) -> NDArray[np.uint64]:
+        """What snapshots of this simulation are made for."""
+        return made_for(self.world, np.asarray(self._parameters))
+
     def get_state(self) -> NDArray[Any]:
         """An exact copy of all slots, randomness included: (N,) structured."""
-        return self.slots.copy()
+        state = self.slots.copy()
+        state["made_for"] = self._origin
+        return state
 
     def set_state(self, state: NDArray[Any]) -> None:
-        """Put back a snapshot of :meth:`get_state`.
+        """Put back a snapshot of :meth:`get_state`; one that is refused changes nothing.
 
         Raises:
-            ValueError: it is not a snapshot of such a simulation.
+            ValueError: it is not a snapshot of such a simulation, or was damaged since.
         """
         if (
             not isinstance(state, np.ndarray)
@@ -297,19 +337,11 @@ class Simulation:
                 "state must be a snapshot by get_state() of an environment with the same "
                 f"num_envs, num_candidates, history_length and categories, got {type(state)!r}"
             )
-        begun = state["episode"] >= 0
-        # Streamers without a room to come have passed their last one, and that is not read.
-        to_come = state["attached_until_s"][begun] < np.inf
-        ids = {
-            "viewer": (state["viewer"][begun], self.world.viewers),
-            "room": (state["room"][begun], self.world.rooms),
-            "attached_streamer": (state["attached_streamer"][begun], self.world.streamers),
-            "attached_room": (state["attached_room"][begun][to_come], self.world.rooms),
-        }
-        for name, (values, table) in ids.items():
-            if values.size and not -1 <= values.min() <= values.max() < len(table):
-                raise ValueError(f"state is of another world: it has a {name} unknown to this one")
-        self.slots = state.copy().view(self.slots.dtype)  # the same object, see state.py
+        slots = np.array(state, order="C", subok=False).view(self.slots.dtype)  # see state.py
+        fields, unbegun = slot_fields(*self._shape), self._unbegun(1)
+        check_slots(slots, unbegun, fields, self._origin, self.world, self._parameters)
+        slots["made_for"] = 0  # as those that were never a snapshot have it
+        self.slots = slots
         self._begun = False
         self._most_played = int(self.slots["impression"].max())
 

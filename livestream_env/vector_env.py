@@ -23,8 +23,8 @@ from livestream_env.infos import info_of_many
 from livestream_env.observation import ObservationLayout
 from livestream_env.registration import SpecAttribute
 from livestream_env.rendering import Renderer
-from livestream_env.settings import check_integer
-from livestream_env.simulation import Observation, Simulation
+from livestream_env.settings import check_flag, check_integer
+from livestream_env.simulation import Observation, Simulation, check_options
 from livestream_env.world import World
 
 _NOWHERE = np.zeros(0, np.bool_)
@@ -60,7 +60,8 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
     Args:
         num_envs: viewers stepped in one call.
         {arguments}
-        max_episode_steps: truncates an episode (``make_vec`` passes the registered limit).
+        max_episode_steps: truncates an episode (``make_vec`` passes the registered limit); -1: no
+            limit.
         autoreset_mode: ``"NextStep"``, ``"SameStep"`` or ``"Disabled"``, or Gymnasium's
             ``AutoresetMode``; with "Disabled" call ``reset(options={"reset_mask": mask})``.
         reuse_buffer: return the same observation array at every step, overwritten. Faster where
@@ -85,8 +86,10 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
     ) -> None:
         given = EnvArguments.of(LiveStreamRecVectorEnv, arguments)
         check_integer("num_envs", num_envs, 1, 1_000_000)
-        if max_episode_steps is not None:
-            check_integer("max_episode_steps", max_episode_steps, 1, 2**31)
+        check_flag("reuse_buffer", reuse_buffer)
+        if isinstance(max_episode_steps, (int, np.integer)) and max_episode_steps == -1:
+            max_episode_steps = None  # as gymnasium.make takes it
+        check_integer("max_episode_steps", max_episode_steps, 1, 2**31, optional=True)
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)
         except ValueError:
@@ -138,19 +141,17 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         Raises:
             ValueError: an option is of the wrong type, shape or range.
         """
-        mask = self._reset_mask(options)
-        starts = self.simulation.starts(options, mask)
+        checked = check_options(options, "reset_mask")
+        mask = self._reset_mask(checked.get("reset_mask"))
+        starts = self.simulation.starts(checked, mask)
+        generators = self._generators(seed, mask)
+        # Nothing has changed so far: what is refused leaves the slots as they are.
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
-            seed = [int(seed) + i for i in range(self.num_envs)]
-        elif seed is None:
-            seed = [None] * self.num_envs
-        if len(seed) != self.num_envs:
-            raise ValueError(f"seed must have num_envs={self.num_envs} entries, got {len(seed)}")
         unseeded = self.simulation.slots["episode"] < 0
         for i in np.flatnonzero(mask).tolist():
-            if (one := seed[i]) is not None:
-                self.simulation.seed(i, seeding.np_random(one)[0])
+            if (generator := generators[i]) is not None:
+                self.simulation.seed(i, generator)
             elif unseeded[i]:
                 self.simulation.seed(i, self.np_random)
         outcomes = self.simulation.reset(mask, starts)[0]
@@ -159,8 +160,27 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         observations = self.simulation.observe(self._buffer)
         return self.simulation.shaped(observations), info_of_many(outcomes, mask)
 
-    def _reset_mask(self, options: dict[str, Any] | None) -> NDArray[np.bool_]:
-        mask = (options or {}).get("reset_mask")
+    def _generators(self, seed: Any, mask: NDArray[np.bool_]) -> list[np.random.Generator | None]:
+        """Of each slot of ``mask`` that ``seed`` has a number for."""
+        seeds: list[Any]
+        if isinstance(seed, (int, np.integer)):
+            seeds = [int(seed) + i for i in range(self.num_envs)]
+        elif seed is None:
+            seeds = [None] * self.num_envs
+        elif (isinstance(seed, Sequence) and not isinstance(seed, (str, bytes))) or (
+            isinstance(seed, np.ndarray) and seed.ndim == 1
+        ):
+            seeds = [int(one) if isinstance(one, np.integer) else one for one in seed]
+        else:
+            raise ValueError(f"seed must be an integer, a sequence of them or None, got {seed!r}")
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"seed must have num_envs={self.num_envs} entries, got {len(seeds)}")
+        return [
+            seeding.np_random(one)[0] if resets and one is not None else None
+            for one, resets in zip(seeds, mask.tolist(), strict=True)
+        ]
+
+    def _reset_mask(self, mask: Any) -> NDArray[np.bool_]:
         if mask is None:
             return np.ones(self.num_envs, np.bool_)
         array = np.asarray(mask)
@@ -180,8 +200,8 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
 
         Args:
             actions: (num_envs,) integers.
-            out: (num_envs, D) float32, C-contiguous: where to write the observation (a row of a
-                rollout buffer, say).
+            out: (num_envs, D) float32, C-contiguous, writeable: where to write the observation (a
+                row of a rollout buffer, say).
 
         Raises:
             ValueError: an action outside the space, or an unsuitable ``out``.
@@ -256,11 +276,24 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
 
     def _check_out(self, out: NDArray[np.float32]) -> None:
         shape = (self.num_envs, self.layout.size)
-        if out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
-            raise ValueError(
-                f"out must be a C-contiguous float32 array of shape {shape}, got "
-                f"{out.dtype} {out.shape}"
-            )
+        # Compiled code writes there, whatever it is. NumPy calls "carray" what is contiguous,
+        # aligned and may be written to.
+        if not isinstance(out, np.ndarray):
+            got = repr(type(out))
+        elif out.shape != shape or out.dtype != np.float32 or not out.flags.carray:
+            flags = out.flags
+            kinds = {
+                "contiguous": flags.c_contiguous,
+                "writeable": flags.writeable,
+                "aligned": flags.aligned,
+            }
+            lacking = [kind for kind, is_so in kinds.items() if not is_so]
+            got = ", not ".join([f"{out.dtype} {out.shape}", *lacking])
+        else:
+            return
+        raise ValueError(
+            f"out must be a writeable, C-contiguous float32 array of shape {shape}, got {got}"
+        )
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which slots hold a room: bool (num_envs, N)."""
@@ -275,7 +308,11 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         return self.simulation.get_state()
 
     def set_state(self, state: NDArray[Any]) -> Observation:
-        """Put back a snapshot; returns the observations of its moment."""
+        """Put back a snapshot; returns the observations of its moment.
+
+        Raises:
+            ValueError: it is of another world or other settings, or damaged; nothing has changed.
+        """
         self.simulation.set_state(state)
         if self._renderer is not None:
             self._renderer.after_reset()

@@ -55,7 +55,13 @@ def _part(name: str, package: str, modules: str) -> Part:
 
 # From the bottom. A part imports from layers below its own, and not from its neighbours.
 LAYERS: tuple[tuple[Part, ...], ...] = (
-    (_part("names", "livestream_env", "extras files progress settings config observation reward"),),
+    (
+        _part(
+            "names",
+            "livestream_env",
+            "extras files progress code_cache settings config observation reward",
+        ),
+    ),
     (_part("world", "livestream_env", "world"),),
     (_part("simulator", "livestream_env", "simulator"), _part("logs", "livestream_env", "logs")),
     (_part("simulation", "livestream_env", "arguments infos simulation"),),

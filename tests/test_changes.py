@@ -186,7 +186,11 @@ RESTLESSNESS = [  # grows by an impression, drives viewers away, rests between v
         "arguments.py", "highlights: bool", 'restlessness: bool = flag(True, "whether it grows.")'
     ),
     Insertion("simulator/state.py", '"satiation",', '"restlessness",'),
-    Insertion("simulator/state.py", '("fatigue", "f8"),', '("restlessness", "f8"),'),
+    Insertion(
+        "simulator/state.py",
+        'Field("fatigue", "f8",',
+        'Field("restlessness", "f8", 0, LARGE),',
+    ),
     Insertion("simulator/person.py", "s.visit_impression = 0", "s.restlessness = 0.0"),
     Insertion(
         "simulator/person.py",

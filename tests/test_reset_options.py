@@ -7,6 +7,7 @@ import pickle
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.error import Error
 
 from livestream_env import LiveStreamRecEnv
 from livestream_env.simulator.state import DAY_START_S
@@ -44,7 +45,7 @@ class TestSingle:
         plain.reset(seed=4)
         chosen.reset(seed=4, options={"viewer": 3, "day": 2})
         assert_same(plain.reset(), chosen.reset())
-        assert_same(plain.reset(options={}), chosen.reset(options={"viewer": None, "other": 1}))
+        assert_same(plain.reset(options={}), chosen.reset(options={"viewer": None}))
 
     def test_what_would_have_been_drawn_is_the_same_episode(self, make_env):
         env = make_env()
@@ -83,6 +84,14 @@ class TestSingle:
             ({"viewer": 2**70}, r"options\['viewer'\].*got 1180591620717411303424"),
             ({"day": 2}, r"options\['day'\] must be an integer in \[0, 1\], got 2"),
             ({"viewer": 3, "day": np.nan}, r"options\['day'\].*got nan"),
+            ({"viewers": 1}, r"options has no key 'viewers' \(did you mean 'viewer'\?\)"),
+            ({"viewer": 1, 7: 2}, r"options has no key 7; valid are viewer, day"),
+            ({"reset_mask": [True]}, r"options has no key 'reset_mask'"),
+            ([1], r"options must be a dict or None, got \[1\]"),
+            ("viewer", r"options must be a dict or None, got 'viewer'"),
+            (0, r"options must be a dict or None, got 0"),
+            (False, r"options must be a dict or None, got False"),
+            ((), r"options must be a dict or None, got \(\)"),
         ],
         ids=repr,
     )
@@ -156,6 +165,39 @@ class TestVector:
         (name,) = options
         with pytest.raises(ValueError, match=rf"options\['{name}'\].*, or 3 of them, got"):
             env.reset(seed=0, options=options)
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({"seed": [5, None, -1]}, Error, "Seed must be"),
+            ({"seed": [5, None, "a"]}, Error, "Seed must be"),
+            ({"seed": [5, 6]}, ValueError, "seed must have num_envs=3 entries, got 2"),
+            ({"seed": "123"}, ValueError, "seed must be an integer, a sequence of them or None"),
+            ({"seed": np.array(5.0)}, ValueError, "seed must be an integer, a sequence of them or"),
+            ({"seed": 1.5}, ValueError, "seed must be an integer, a sequence of them or None"),
+            ({"seed": -4}, Error, "Seed must be"),
+            ({"options": {"masks": 1}}, ValueError, "options has no key 'masks'"),
+            ({"options": [1]}, ValueError, r"options must be a dict or None, got \[1\]"),
+            ({"options": {"reset_mask": [1, 0, 1]}}, ValueError, "must be a bool array"),
+            ({"seed": 7, "options": {"day": 100}}, ValueError, r"options\['day'\]"),
+        ],
+        ids=repr,
+    )
+    def test_a_refused_reset_changes_nothing(self, make_venv, arguments, error, message):
+        env, other = make_venv(3), make_venv(3)
+        env.reset(seed=0)
+        other.reset(seed=0)
+        before = env.get_state()
+        with pytest.raises(error, match=message):
+            env.reset(**arguments)
+        assert same_state(env.get_state(), before)
+        assert env.np_random_seed == other.np_random_seed
+        assert env.np_random.bit_generator.state == other.np_random.bit_generator.state
+        assert_same(env.step(np.zeros(3, int)), other.step(np.zeros(3, int)))
+
+    def test_numpy_seeds(self, make_venv):
+        a, b = make_venv(3), make_venv(3)
+        assert_same(a.reset(seed=np.array([3, 9, 4])), b.reset(seed=[3, 9, 4]))
 
 
 class TestHorizon:

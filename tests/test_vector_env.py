@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -149,16 +150,36 @@ class TestBuffers:
 
     @pytest.mark.parametrize(
         "spoil",
-        [lambda a: a[:2], lambda a: a.astype(np.float64), np.asfortranarray, lambda a: a[:, ::-1]],
+        [
+            lambda a, _: a[:2],
+            lambda a, _: a.astype(np.float64),
+            lambda a, _: a.astype(">f4"),
+            lambda a, _: np.asfortranarray(a),
+            lambda a, _: a[:, ::-1],
+            lambda a, _: np.broadcast_to(a[0], a.shape),
+            lambda a, _: np.frombuffer(a.tobytes(), np.float32).reshape(a.shape),
+            lambda a, _: np.frombuffer(bytearray(a.nbytes + 1), np.float32, a.size, 1).reshape(
+                a.shape
+            ),
+            lambda a, path: _read_only_file(a, path),
+            lambda a, _: a.tolist(),
+            lambda a, _: memoryview(a),
+        ],
     )
-    def test_unsuitable_out(self, make_venv, spoil):
+    def test_unsuitable_out(self, make_venv, spoil, tmp_path):
         env = make_venv()
         env.reset(seed=0)
         before = env.get_state()
-        out = spoil(np.zeros((4, env.layout.size), np.float32))
-        with pytest.raises(ValueError, match="out must be a C-contiguous float32 array"):
+        out = spoil(np.zeros((4, env.layout.size), np.float32), tmp_path / "out")
+        with pytest.raises(ValueError, match="out must be a writeable, C-contiguous float32 array"):
             env.step(np.zeros(4, np.int64), out=out)
         assert same_state(env.get_state(), before)
+        assert not np.asarray(out).any()
+
+
+def _read_only_file(array: np.ndarray, path: Path) -> np.memmap:
+    array.tofile(path)
+    return np.memmap(path, np.float32, "r", shape=array.shape)
 
 
 class TestResetMask:
@@ -283,6 +304,25 @@ class TestMakeVec:
         env.reset(seed=0)
         flags = [env.step(np.zeros(2, np.int64))[2:4] for _ in range(3)]
         assert not np.any(flags[:2]) and not flags[2][0].any() and flags[2][1].all()
+
+    def test_minus_one_is_no_limit(self):
+        """As ``gymnasium.make`` takes it, where the registered limit does not hold then either."""
+        kwargs = {"config": {**SMALL, **LONG}, "max_episode_steps": -1}
+        env = gym.make_vec(IDS[0], 2, vectorization_mode="vector_entry_point", **kwargs)
+        env.reset(seed=0)
+        assert env.unwrapped._limit > 10**12
+        single = gym.make(IDS[0], **kwargs)
+        assert "TimeLimit" not in str(single)
+
+    @pytest.mark.parametrize("limit", [0, -2, 1.5, True, "9", -1.0, np.array([1, 2])], ids=repr)
+    def test_other_limits(self, limit):
+        with pytest.raises(ValueError, match="max_episode_steps must be an integer in"):
+            LiveStreamRecVectorEnv(2, max_episode_steps=limit, config=SMALL)
+
+    @pytest.mark.parametrize("value", [1, None, "yes", np.array([True, False])], ids=repr)
+    def test_reuse_buffer_is_a_flag(self, value):
+        with pytest.raises(ValueError, match="reuse_buffer must be True or False"):
+            LiveStreamRecVectorEnv(2, reuse_buffer=value, config=SMALL)
 
     def test_enum_is_taken_too(self, make_venv):
         env = make_venv(autoreset_mode=AutoresetMode.SAME_STEP)

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
+
+from livestream_env.code_cache import cached_njit
 
 
 class Batch(NamedTuple):
@@ -241,7 +242,7 @@ def _zeros(shape: tuple[int, int], device: torch.device | str) -> Tensor:
     return torch.from_numpy(np.zeros(shape, dtype=np.float32))
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _windows(cell, rewards, discounts, stored, num_envs, n_step):  # type: ignore[no-untyped-def]
     """Reward and discount over up to n transitions from each cell, and the cell after them."""
     reward = np.empty(len(cell), dtype=np.float32)
@@ -296,7 +297,7 @@ class SumTree:
         return index, self.values[index] / self.total
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _set_leaves(nodes, index, value):  # type: ignore[no-untyped-def]
     leaves = len(nodes) // 2
     for i in range(len(index)):
@@ -308,7 +309,7 @@ def _set_leaves(nodes, index, value):  # type: ignore[no-untyped-def]
             nodes[node] = nodes[2 * node] + nodes[2 * node + 1]
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _find_leaves(nodes, mass):  # type: ignore[no-untyped-def]
     """The leaf that holds each point of the line on which the leaves lie end to end."""
     leaves = len(nodes) // 2

@@ -85,8 +85,8 @@ class Parser:
                 name: pa.int64() if column.kind == "integer" else pa.string()
                 for name, column in self.wanted.items()
             },
-            null_values=list(EMPTY),
-            strings_can_be_null=True,
+            null_values=list(EMPTY),  # of integers; see _moments and _code
+            strings_can_be_null=False,
         )
 
     # -- CSV ---------------------------------------------------------------------------------------
@@ -100,6 +100,9 @@ class Parser:
             last: the block ends the file.
         """
         num_lines = count_lines(block)
+        if block.isspace():
+            yield self._rows((), num_lines)
+            return
         try:
             yield self._fast_csv(block, first_line, num_lines)
         except _OutOfOrderError:
@@ -142,7 +145,7 @@ class Parser:
         text = line.rstrip(b"\r").decode("utf-8", "surrogateescape")
         try:
             fields = next(csv.reader([text], strict=True))
-        except csv.Error:
+        except csv.Error:  # a field may also be too long for it
             fields = []
         if len(fields) == len(self.header):
             return [fields[place] for place in self._places]
@@ -169,7 +172,10 @@ class Parser:
             column = self._moments(column) if pa.types.is_timestamp(column.type) else column
             values.append(column.to_pylist())
         rows = [
-            (first_row + i, ["" if value is None else str(value) for value in row])
+            (
+                first_row + i,
+                ["" if value is None or value != value else str(value) for value in row],
+            )
             for i, row in enumerate(zip(*values, strict=True))
         ]
         return self._rows(rows, 0)
@@ -194,6 +200,8 @@ class Parser:
         return Rows(columns, np.arange(first, first + table.num_rows), empty)
 
     def _codes(self, name: str, values: pa.ChunkedArray) -> NDArray[np.int32]:
+        if pa.types.is_floating(values.type):
+            values = pc.if_else(pc.is_nan(values), None, values)
         encoded = values.cast(pa.string()).combine_chunks().dictionary_encode()
         codes = [self._code(name, text) for text in encoded.dictionary.to_pylist()]
         places = pc.fill_null(encoded.indices, len(codes)).to_numpy()
@@ -201,10 +209,12 @@ class Parser:
 
     def _code(self, name: str, text: str) -> int:
         vocabulary = self.vocabularies[name]
-        return MISSING if text in EMPTY else vocabulary.setdefault(text, len(vocabulary))
+        return vocabulary.setdefault(text, len(vocabulary)) if text else MISSING
 
     def _moments(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
         if not pa.types.is_timestamp(values.type):
+            if pa.types.is_string(values.type):
+                values = pc.if_else(pc.is_in(values, pa.array(EMPTY)), None, values)
             try:
                 return values.cast(pa.int64())
             except pa.ArrowInvalid:
@@ -248,15 +258,15 @@ class Parser:
         values = []
         empty = False
         for column, field in zip(self.wanted.values(), fields, strict=True):
-            if field in EMPTY:
-                values.append(MISSING)
-                empty |= not column.nullable and column.kind != "text"
-            elif column.kind == "text":
+            if column.kind == "text":
                 try:
                     field.encode()
                 except UnicodeEncodeError:
                     raise _RejectError("not_utf8") from None
                 values.append(self._code(column.name, field))
+            elif field in EMPTY:
+                values.append(MISSING)
+                empty |= not column.nullable
             else:
                 values.append(self._integer(field, column.kind == "moment"))
         return values, empty

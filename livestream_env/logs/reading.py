@@ -23,6 +23,7 @@ from livestream_env.logs.log_data import Logs
 from livestream_env.logs.log_reader import LogReader
 from livestream_env.logs.read_report import FileReport
 from livestream_env.logs.schema import KUAILIVE, MISSING, TITLE_EMBEDDINGS
+from livestream_env.logs.source import check_unpacked, refusing
 from livestream_env.logs.table_file import Columns, TableFile
 
 
@@ -152,17 +153,19 @@ def _title_embeddings(log: LogReader) -> NDArray[np.float32] | None:
     file = log.source.find_prefix(TITLE_EMBEDDINGS, (".npy", ".npz"))
     if file is None:
         return None
-    try:
+    with refusing(file.where, "holds no array that can be read"):
         if file.suffix == ".npy" and file.path:
             array = np.load(file.path, mmap_mode="r", allow_pickle=False)
         elif file.suffix == ".npy":
             array = np.load(file.load(), allow_pickle=False)
         else:
-            with np.load(file.path or file.load(), allow_pickle=False) as archive:
+            source = file.path or file.load()
+            with zipfile.ZipFile(source) as members:
+                for info in members.infolist():
+                    check_unpacked(file.where, info.file_size, info.compress_size)
+            with np.load(source, allow_pickle=False) as archive:
                 (name,) = archive.files
                 array = archive[name]
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{file.where} holds no array that can be read: {error}") from error
     if array.ndim != 2 or array.dtype.kind != "f":
         raise ValueError(
             f"{file.where} must be of shape (titles, dimension) and floats, got {array.shape} "

@@ -40,7 +40,8 @@ REASONS = {
 BENIGN = frozenset({"merged", "entered", "not_selected"})  # not dirt: `strict` lets them pass
 
 MISSING = -1  # an integer column's empty field, where it may be empty
-# What an empty field looks like, as written by the usual exporters.
+# What an empty number or moment looks like, as written by the usual exporters. A text is empty only
+# if it has no characters (or is Parquet's null): "null" and "NA" are names that people have.
 EMPTY = ("", "NA", "NaN", "nan", "NULL", "null", "None", "\\N")
 
 

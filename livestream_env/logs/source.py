@@ -5,12 +5,52 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 SUFFIXES = (".csv", ".parquet")
+# What unpacks to more than this, and to so many times its size, is no log: those of KuaiLive are
+# packed to a fifth. It bounds the time and the memory that a small file can cost.
+UNPACKED_BYTES = 1 << 25
+UNPACKED_RATIO = 25
+
+
+@contextmanager
+def refusing(where: str, problem: str = "is damaged") -> Iterator[None]:
+    """Whatever a decoder raises over what it reads becomes a ValueError that names the file.
+
+    Decoders of .zip, .npy and Parquet meet damage in dozens of places, and raise what happens to
+    come up there; none of it says which file it was. A file that may not be opened stays an
+    OSError, which does.
+    """
+    try:
+        yield
+    except (ValueError, PermissionError, FileNotFoundError, IsADirectoryError) as error:
+        if str(where) in str(error):
+            raise
+        raise ValueError(f"{where} {problem}: {_reason(error)}") from error
+    except Exception as error:
+        raise ValueError(f"{where} {problem}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def check_unpacked(where: str, unpacked: int, packed: int) -> None:
+    """Refuse what would unpack to more bytes than any log of its size.
+
+    Raises:
+        ValueError: see :data:`UNPACKED_BYTES`.
+    """
+    if unpacked > max(UNPACKED_BYTES, UNPACKED_RATIO * packed):
+        raise ValueError(
+            f"{where} would unpack from {packed:,} to {unpacked:,} bytes, at most "
+            f"{UNPACKED_RATIO} times as many are read; unpack it yourself if that is right"
+        )
 
 
 @dataclass(frozen=True)
@@ -37,7 +77,7 @@ class LogFile:
 
     def load(self) -> io.BytesIO:
         """The whole file in memory, for formats that need to seek."""
-        with self.open() as stream:
+        with refusing(self.where), self.open() as stream:
             return io.BytesIO(stream.read())
 
 
@@ -64,13 +104,11 @@ class LogSource:
                 for file in sorted(self.path.rglob("*"))
                 if file.is_file()
             ]
-        elif single_file and self.path.suffix in SUFFIXES:
+        elif single_file and self.path.suffix in SUFFIXES and self.path.is_file():
             self._names = [self.path.name]
-        elif self.path.suffix == ".zip":
-            try:
+        elif self.path.suffix == ".zip" and self.path.is_file():
+            with refusing(str(self.path), "is not a .zip, or is cut off"):
                 self._zip = zipfile.ZipFile(self.path)
-            except (zipfile.BadZipFile, EOFError) as error:
-                raise ValueError(f"{self.path} is not a .zip, or is cut off: {error}") from error
             self._names = sorted(n for n in self._zip.namelist() if not n.endswith("/"))
         else:
             raise ValueError(f"logs must be a folder or a .zip, {self.path} is neither")
@@ -120,11 +158,13 @@ class LogSource:
     def _file(self, name: PurePosixPath, passed_over: str | None) -> LogFile:
         if self._zip is not None:
             archive, member = self._zip, str(name)
+            where, info = f"{self.path}:{name}", archive.getinfo(member)
+            check_unpacked(where, info.file_size, info.compress_size)
             return LogFile(
                 name.stem,
                 name.suffix,
-                f"{self.path}:{name}",
-                archive.getinfo(member).file_size,
+                where,
+                info.file_size,
                 lambda: archive.open(member),
                 passed_over=passed_over,
             )

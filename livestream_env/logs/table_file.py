@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,10 +16,14 @@ from numpy.typing import NDArray
 from livestream_env.logs.parsing import Parser, Rows, count_lines
 from livestream_env.logs.read_report import FileReport, Tally
 from livestream_env.logs.schema import BENIGN, REASONS, Column, FileSchema
-from livestream_env.logs.source import LogFile
+from livestream_env.logs.source import LogFile, check_unpacked, refusing
 
 BLOCK_BYTES = 1 << 25
 BATCH_ROWS = 1 << 20
+# No log has more; what has is refused before it costs time and memory.
+MAX_LINE_BYTES = 1 << 20
+MAX_COLUMNS = 4096
+MAX_LINES_IN_VAIN = 500_000  # that cannot be used, if they are most; ten times as many blank ones
 _WHOLE_FILE = 0.9  # a mistake in more than this share of the rows is one in how the file was made
 _BOM = b"\xef\xbb\xbf"
 _CODES = {reason: code for code, reason in enumerate(REASONS, start=1)}
@@ -56,6 +59,7 @@ class TableFile:
         self.file = file
         self.schema = schema
         self.tally = Tally()
+        self._unusable = self._blank = 0  # lines
         self._unit = "row" if file.suffix == ".parquet" else "line"
         if file.passed_over:
             self.tally.notes.append(f"{file.passed_over} is there too and was not read")
@@ -70,8 +74,18 @@ class TableFile:
     # -- Header ------------------------------------------------------------------------------------
 
     def _csv_header(self) -> list[str]:
-        with self.file.open() as stream:
-            line = stream.readline()
+        with refusing(self.file.where, "is damaged in its first line"), self.file.open() as stream:
+            start = stream.read(512)
+            while len(start) <= MAX_LINE_BYTES and start.find(b"\n") < 0:
+                if not (more := stream.read(len(start))):
+                    break
+                start += more
+        self._line_end, self._first_line_bytes = _line_end(start)
+        line = start[: self._first_line_bytes]
+        if len(line) > MAX_LINE_BYTES:
+            raise ValueError(
+                f"{self.file.where}: its first line is longer than {MAX_LINE_BYTES:,} bytes"
+            )
         if not line.strip():
             if self.schema.required:
                 raise ValueError(f"{self.file.where} is empty")
@@ -82,9 +96,12 @@ class TableFile:
             self.tally.notes.append("begins with a byte-order mark")
         if line.endswith(b"\r\n"):
             self.tally.notes.append("has Windows line ends")
+        if self._line_end == b"\r":
+            self.tally.notes.append("has line ends of old Macs")
         if b"\0" in line:
             raise ValueError(f"{self.file.where} is not UTF-8 text")
-        fields = next(csv.reader([line.decode("utf-8", "replace").rstrip("\r\n")]))
+        with refusing(self.file.where, "has a first line that cannot be read"):
+            fields = next(csv.reader([line.decode("utf-8", "replace").rstrip("\r\n")]))
         if self.schema.header:
             return [field.strip() for field in fields]
         names = [column.name for column in self.schema.columns]
@@ -97,13 +114,24 @@ class TableFile:
 
     def _parquet_header(self) -> list[str]:
         source = self.file.path or self.file.load()
-        try:
+        with refusing(self.file.where, "is not a Parquet file, or is cut off"):
             self._parquet = pq.ParquetFile(source)
-        except pa.ArrowException as error:
+            names = list(self._parquet.schema_arrow.names)
+            self._check_columns(names)
+            self._check_size(self._parquet.metadata)
+        return names
+
+    def _check_size(self, metadata: Any) -> None:
+        """A constant column takes a few bytes of the file, and all its length in memory."""
+        groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+        unpacked = max(8 * metadata.num_rows, sum(group.total_byte_size for group in groups))
+        check_unpacked(self.file.where, unpacked, self.file.size)
+
+    def _check_columns(self, header: Sequence[str]) -> None:
+        if len(header) > MAX_COLUMNS:
             raise ValueError(
-                f"{self.file.where} is not a Parquet file, or is cut off: {error}"
-            ) from error
-        return list(self._parquet.schema_arrow.names)
+                f"{self.file.where} has {len(header):,} columns, at most {MAX_COLUMNS:,} are read"
+            )
 
     def _check_types(self, wanted: Mapping[str, Column]) -> None:
         """Moments of Arrow have units and zones of their own, which are not to be guessed."""
@@ -117,8 +145,10 @@ class TableFile:
 
     def _match(self, header: Sequence[str]) -> dict[str, Column]:
         """Which of the file's columns are read, as which column."""
-        if twice := sorted({name for name in header if header.count(name) > 1}):
-            raise ValueError(f"{self.file.where} has several columns named {', '.join(twice)}")
+        self._check_columns(header)
+        if twice := sorted(name for name, count in Counter(header).items() if count > 1):
+            named = ", ".join(twice)[:500]
+            raise ValueError(f"{self.file.where} has several columns named {named}")
         wanted, missing = {}, []
         for column in self.schema.columns:
             for name in (column.name, *column.aliases):
@@ -185,21 +215,41 @@ class TableFile:
         if not self.parser.wanted:
             return
         stretches = self._from_parquet if self._unit == "row" else self._from_csv
-        try:
-            yield from stretches(advance)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, pa.ArrowException) as error:
-            raise ValueError(
-                f"{self.file.where} is damaged after {self.tally.read:,} rows: {error}"
-            ) from error
+        # Around the reading only: what is raised while rows are used is not the file's.
+        rows = stretches(advance)
+        while True:
+            with refusing(self.file.where, f"is damaged after {self.tally.read:,} rows"):
+                stretch = next(rows, None)
+            if stretch is None:
+                return
+            yield stretch
+            self._give_up_in_vain(stretch)
+
+    def _give_up_in_vain(self, rows: Rows) -> None:
+        """Stop when nearly nothing of what was read could be used."""
+        self._unusable += len(rows.rejected)
+        self._blank += rows.blank
+        used = self.tally.read - self._unusable
+        for kind, count, limit, per_row in (
+            ("unusable", self._unusable, MAX_LINES_IN_VAIN, 1),
+            ("blank", self._blank, 10 * MAX_LINES_IN_VAIN, 10),
+        ):
+            if count > limit and count > per_row * used:
+                raise ValueError(
+                    f"{self.file.where} has {count:,} {kind} lines among its first "
+                    f"{self.tally.read + self._blank:,}"
+                )
 
     def _from_csv(self, advance: Callable[[int], object]) -> Iterator[Rows]:
         with self.file.open() as stream:
             if self.schema.header:
                 first_line, rest = 2, b""
-                advance(len(stream.readline()))
+                advance(len(stream.read(self._first_line_bytes)))
             else:
                 first_line, rest = 1, stream.read(len(_BOM)).removeprefix(_BOM)
             while chunk := stream.read(BLOCK_BYTES):
+                if self._line_end == b"\r":
+                    chunk = chunk.replace(b"\r", b"\n")
                 lines, line_end, begun = chunk.rpartition(b"\n")
                 block, rest = rest + lines + line_end, begun
                 if line_end:
@@ -207,6 +257,11 @@ class TableFile:
                     first_line += count_lines(block)
                 else:
                     rest = block + begun
+                if len(rest) > MAX_LINE_BYTES:
+                    raise ValueError(
+                        f"{self.file.where}: line {first_line} is longer than "
+                        f"{MAX_LINE_BYTES:,} bytes"
+                    )
                 advance(len(chunk))
             yield from self._block(rest, first_line, True)
 
@@ -262,3 +317,16 @@ class TableFile:
         if strict and dirt:
             raise ValueError(f"{self.file.where} has rows that cannot be used: {dirt}")
         return report
+
+
+def _line_end(start: bytes) -> tuple[bytes, int]:
+    """How lines end, and where the first one does, by the beginning of a file.
+
+    A carriage return by itself is a line end if it comes first, and not within quotes.
+    """
+    newline = start.find(b"\n") + 1 or len(start)
+    line = start[:newline]
+    carriage = line.find(b"\r")
+    if carriage < 0 or carriage >= len(line.rstrip(b"\r\n")) or line[:carriage].count(b'"') % 2:
+        return b"\n", newline
+    return b"\r", carriage + 1

@@ -27,8 +27,8 @@ class Renderer:
 
     def __init__(self, mode: str, simulation: Simulation) -> None:
         self._simulation = simulation
-        self._before = simulation.get_state()
-        self._after = simulation.get_state()
+        self._before = simulation.slots.copy()
+        self._after = simulation.slots.copy()
         self._outcomes: NDArray[Any] | None = None
         self._actions = np.zeros(simulation.num_slots, np.int64)
         self._totals = np.zeros((simulation.num_slots, len(_TOTALS)))
@@ -56,7 +56,7 @@ class Renderer:
 
     def before_step(self) -> None:
         """Keep what is on the screen."""
-        self._before = self._simulation.get_state()
+        self._before = self._simulation.slots.copy()
 
     def after_step(self, actions: NDArray[np.int64], outcomes: NDArray[Any]) -> None:
         """Note what came of ``actions`` (N,)."""

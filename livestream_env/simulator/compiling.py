@@ -12,6 +12,7 @@ from numba import njit, typeof, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from livestream_env.code_cache import cached_njit, compiling
 from livestream_env.simulator.state import PLAIN_PYTHON, kernel_array
 
 _COMMON: dict[str, Any] = {
@@ -21,7 +22,7 @@ _COMMON: dict[str, Any] = {
     # operations whenever one is used, and the world's are used a hundred times in a step.
     "_nrt": False,
 }
-entry_point = njit(cache=True, no_cfunc_wrapper=True, **_COMMON)
+entry_point = cached_njit(no_cfunc_wrapper=True, **_COMMON)
 # Into their callers: a function that is called takes the arrays of the world by value, which costs
 # more than most of what these functions do. Wrappers for Python would double the time to compile.
 inlined = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_COMMON)
@@ -32,19 +33,20 @@ def plain(function: Any) -> Callable[..., Any]:
     return cast(Callable[..., Any], getattr(function, "py_func", function))
 
 
-def machine_code(function: Any, *arguments: Any) -> Callable[..., Any]:
+def machine_code(what: str, function: Any, *arguments: Any) -> Callable[..., Any]:
     """What an entry point is compiled to for arguments of the types of these.
 
     Calling the entry point itself looks at every argument's type anew, which takes longer than
     all else around the kernel. What is returned looks at the number of dimensions and the size of
     the items and no further: it is for who makes the arrays, and knows their types. Where there is
-    no machine code it is the plain function.
+    no machine code it is the plain function. ``what`` it is is told if it has to be compiled.
     """
     if PLAIN_PYTHON:
         return lambda *given: function(
             *(kernel_array(a) if isinstance(a, np.ndarray) else a for a in given)
         )
-    return _on_a_stack_of_its_own(function.compile, tuple(map(typeof, arguments)))
+    with compiling(what):
+        return _on_a_stack_of_its_own(function.compile, tuple(map(typeof, arguments)))
 
 
 def _on_a_stack_of_its_own(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import config as numba_config
@@ -33,69 +33,104 @@ REWARD_FIELDS = tuple(f"reward_{name}" for name in REWARD_COMPONENTS)  # of an o
 # glance; otherwise it compares them field by field, in every call, for a few microseconds.
 
 
+# Bounds of a field that are known with the world, see ``snapshots.limits``.
+LAST_VIEWER, LAST_STREAMER, LAST_ROOM, LAST_DAY, LAST_ENTRY, NUM_ROOMS = (
+    *("last viewer", "last streamer", "last room", "last day", "last entry"),
+    "number of rooms",
+)
+LARGE = 1e30  # of what has no bound but must be finite, as float32, too
+MANY = 2**53  # of what is counted
+FOREVER = np.inf
+# What a state is made for. Elsewhere it would mean something else, or nothing.
+ORIGINS = ("world", "horizon", "config", "switched mechanisms")
+
+
+class Field(NamedTuple):
+    """A field of a slot: its type, what its values lie between (both included), its shape.
+
+    A bound is a number, or the name of one that is known with the world.
+    """
+
+    name: str
+    type: str
+    low: float | str
+    high: float | str
+    shape: tuple[int, ...] = ()
+
+
 @functools.cache
-def slot_dtype(num_categories: int, num_candidates: int, history_length: int) -> np.dtype[Any]:
+def slot_fields(num_categories: int, num_candidates: int, history_length: int) -> tuple[Field, ...]:
     """One viewer in play: identity, clock, inner state, memory, and the candidates shown.
 
     Clocks are float64, what only needs six digits is float32: N slots should fit in a cache.
+    Zeros are in every range. What must hold between fields is in ``snapshots.py``.
     """
-    return np.dtype(
-        [
-            ("key", "u8"),  # of the slot, drawn from np_random at a seeded reset
-            ("episode", "i8"),  # -1 before the first reset
-            ("episode_key", "u8"),
-            ("viewer", "i8"),
-            ("next_viewer", "i8"),  # to play in the next episode, from
-            ("next_day", "i8"),  # this day on; -1 where they are to be drawn
-            ("ended", "?"),  # terminated or truncated: the next thing must be a reset
-            # Clock, seconds from midnight of day 0
-            ("time_s", "f8"),
-            ("start_s", "f8"),
-            ("end_s", "f8"),
-            ("visit_start_s", "f8"),
-            ("visit", "i8"),
-            ("impression", "i8"),  # in the episode
-            ("visit_impression", "i8"),
-            ("category_share", "f4", (num_categories,)),  # of retrieval, running sum
-            # Inner state: what the agent does not see
-            ("satisfaction", "f8"),
-            ("fatigue", "f8"),
-            ("satiation", "f4", (num_categories,)),
-            ("attachment", "f4", (MAX_ATTACHMENTS,)),  # [0, 1]
-            # What the platform has logged
-            ("num_attached", "i8"),
-            ("attached_streamer", "i4", (MAX_ATTACHMENTS,)),
-            ("attached_room", "i4", (MAX_ATTACHMENTS,)),  # the one that is on or comes next,
-            ("attached_from_s", "f8", (MAX_ATTACHMENTS,)),  # its start
-            ("attached_until_s", "f8", (MAX_ATTACHMENTS,)),  # and its end
-            ("attached_watch_s", "f4", (MAX_ATTACHMENTS,)),
-            ("attached_followed", "i1", (MAX_ATTACHMENTS,)),  # 0 or 1
-            ("category_watch_s", "f4", (num_categories,)),  # with exponential forgetting
-            ("watch_s", "f8"),  # in the episode
-            ("clicks", "i8"),
-            # Rows as observed, latest first; zeros where there is no such impression
-            ("history", "f4", (history_length, len(HistoryColumn) + num_categories)),
-            # The candidates on the screen; -1 where the slot is empty
-            ("room", "i4", (num_candidates,)),
-            ("streamer", "i4", (num_candidates,)),
-            ("known", "i4", (num_candidates,)),  # index among the attached, or -1
-            ("affinity", "f4", (num_candidates,)),  # true
-            ("highlight", "f4", (num_candidates,)),  # as availability.highlight
-            ("room_start_s", "f8", (num_candidates,)),
-            ("cell", "i4", (num_candidates,)),  # half minute of the room, as availability.cell_at
-            # While candidates are retrieved: in which order slots are filled, how many are,
-            # entries of the index drawn for the others, what decides between entry and alias
-            ("order", "i4", (num_candidates,)),
-            ("num_found", "i8"),
-            ("seen", "u8"),  # rooms found, a bit for every 64th
-            ("num_of_attached", "i8"),
-            ("num_of_category", "i8"),
-            ("num_drawn", "i8"),
-            ("drawn", "i8", (num_candidates + 2 * SPARE_DRAWS,)),
-            ("drawn_remainder", "u4", (num_candidates + 2 * SPARE_DRAWS,)),
-        ],
-        align=True,
+    category, candidate, entry = (num_categories,), (num_candidates,), (MAX_ATTACHMENTS,)
+    draw = (num_candidates + 2 * SPARE_DRAWS,)
+    row = (history_length, len(HistoryColumn) + num_categories)
+    return (
+        Field("key", "u8", 0, 2**64 - 1),  # of the slot, drawn from np_random at a seeded reset
+        Field("episode", "i8", -1, MANY),  # -1 before the first reset
+        Field("episode_key", "u8", 0, 2**64 - 1),
+        Field("viewer", "i8", 0, LAST_VIEWER),
+        Field("next_viewer", "i8", -1, LAST_VIEWER),  # to play in the next episode, from
+        Field("next_day", "i8", -1, LAST_DAY),  # this day on; -1 where they are to be drawn
+        Field("ended", "?", 0, 1),  # terminated or truncated: the next thing must be a reset
+        # Clock, seconds from midnight of day 0
+        Field("time_s", "f8", 0, LARGE),
+        Field("start_s", "f8", 0, LARGE),
+        Field("end_s", "f8", 0, FOREVER),
+        Field("visit_start_s", "f8", 0, LARGE),
+        Field("visit", "i8", 0, MANY),
+        Field("impression", "i8", 0, MANY),  # in the episode
+        Field("visit_impression", "i8", 0, MANY),
+        Field("category_share", "f4", 0, 1, category),  # of retrieval, running sum
+        # Inner state: what the agent does not see
+        Field("satisfaction", "f8", -LARGE, LARGE),
+        Field("fatigue", "f8", 0, LARGE),
+        Field("satiation", "f4", 0, LARGE, category),
+        Field("attachment", "f4", 0, 1, entry),
+        # What the platform has logged
+        Field("num_attached", "i8", 0, MAX_ATTACHMENTS),
+        Field("attached_streamer", "i4", -1, LAST_STREAMER, entry),
+        Field("attached_room", "i4", -1, NUM_ROOMS, entry),  # the one that is on or comes next,
+        Field("attached_from_s", "f8", -LARGE, FOREVER, entry),  # its start
+        Field("attached_until_s", "f8", -LARGE, FOREVER, entry),  # and its end
+        Field("attached_watch_s", "f4", 0, LARGE, entry),
+        Field("attached_followed", "i1", 0, 1, entry),
+        Field("category_watch_s", "f4", 0, LARGE, category),  # with exponential forgetting
+        Field("watch_s", "f8", 0, LARGE),  # in the episode
+        Field("clicks", "i8", 0, MANY),
+        # Rows as observed, latest first; zeros where there is no such impression
+        Field("history", "f4", -1, 1, row),
+        # The candidates on the screen; -1 where the slot is empty
+        Field("room", "i4", -1, LAST_ROOM, candidate),
+        Field("streamer", "i4", -1, LAST_STREAMER, candidate),
+        Field("known", "i4", -1, MAX_ATTACHMENTS - 1, candidate),  # among the attached, or -1
+        Field("affinity", "f4", -LARGE, LARGE, candidate),  # true
+        Field("highlight", "f4", 0, 1, candidate),  # as availability.highlight
+        Field("room_start_s", "f8", -LARGE, LARGE, candidate),
+        Field("cell", "i4", 0, 2**31 - 1, candidate),  # half minute, as availability.cell_at
+        # While candidates are retrieved: in which order slots are filled, how many are,
+        # entries of the index drawn for the others, what decides between entry and alias
+        Field("order", "i4", 0, num_candidates - 1, candidate),
+        Field("num_found", "i8", 0, num_candidates),
+        Field("seen", "u8", 0, 2**64 - 1),  # rooms found, a bit for every 64th
+        Field("num_of_attached", "i8", 0, num_candidates),
+        Field("num_of_category", "i8", 0, num_candidates + SPARE_DRAWS),
+        Field("num_drawn", "i8", 0, num_candidates + 2 * SPARE_DRAWS),
+        Field("drawn", "i8", 0, LAST_ENTRY, draw),
+        Field("drawn_remainder", "u4", 0, 2**32 - 1, draw),
+        # Digests, which only snapshots have: of what they are made for
+        Field("made_for", "u8", 0, 2**64 - 1, (len(ORIGINS),)),
     )
+
+
+@functools.cache
+def slot_dtype(num_categories: int, num_candidates: int, history_length: int) -> np.dtype[Any]:
+    """The record of :func:`slot_fields`."""
+    fields = slot_fields(num_categories, num_candidates, history_length)
+    return np.dtype([(spec.name, spec.type, spec.shape) for spec in fields], align=True)
 
 
 @functools.cache

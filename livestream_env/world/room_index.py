@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from livestream_env.code_cache import cached_njit
 
 CONTENT_STEP_S = 30.0  # grid of a room's content (Sliver, Moment&Cross: windows of 30 s)
 INDEX_STEP_S = 900.0  # grid of the availability index: 31 cells of content, of 32 bits
@@ -85,7 +86,7 @@ def _bits(packed: NDArray[np.uint8], first: NDArray[np.int64]) -> NDArray[np.uin
     return (word >> (first % 8).astype(np.uint64)).astype(np.uint32)
 
 
-@njit(cache=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+@cached_njit(no_cfunc_wrapper=True)
 def _fill_alias_tables(offset, weight, keep, alias, small, large, probability):  # type: ignore[no-untyped-def]
     """Vose's method for each range ``offset[i]:offset[i + 1]``.
 

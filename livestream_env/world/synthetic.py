@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from livestream_env.code_cache import cached_njit
 from livestream_env.config import HOURLY_ACTIVITY, WorldConfig
 from livestream_env.world.room_index import CONTENT_STEP_S
 from livestream_env.world.tables import (
@@ -215,14 +215,14 @@ def endless_rooms(streamers: NDArray[Any], days: int) -> NDArray[Any]:
     return rooms
 
 
-@njit(cache=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+@cached_njit(no_cfunc_wrapper=True)
 def _serialise(streamer, start, length, pause_s):  # type: ignore[no-untyped-def]
     for i in range(1, streamer.shape[0]):
         if streamer[i] == streamer[i - 1]:
             start[i] = max(start[i], start[i - 1] + length[i - 1] + pause_s)
 
 
-@njit(cache=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+@cached_njit(no_cfunc_wrapper=True)
 def _markov_chain(states, first, uniform, enter, leave, share):  # type: ignore[no-untyped-def]
     room = 0
     state = 0

@@ -83,7 +83,7 @@ def test_digest_follows_every_source(tmp_path, monkeypatch):
     assert any(name.startswith("sources_") for name in state._PARAMETER_DTYPE.names)
 
 
-COMPILERS = {"entry_point", "inlined", "njit", "intrinsic"}
+COMPILERS = {"entry_point", "inlined", "njit", "cached_njit", "intrinsic"}
 ROOTS = (PACKAGE, PACKAGE.parent / "agents")
 
 
@@ -100,7 +100,7 @@ def compiled_functions(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef, bool
         if name not in COMPILERS:
             return None
         keywords = {k.arg: ast.unparse(k.value) for k in call.keywords} if call else {}
-        return name == "entry_point" or keywords.get("cache") == "True"
+        return name in ("entry_point", "cached_njit") or keywords.get("cache") == "True"
 
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -171,6 +171,7 @@ def test_cached_code_depends_on_nothing_beside_its_file_and_the_digest():
         ("@entry_point\ndef f(x, parameters):\n    return mix(x, x)", False),
         ("@entry_point\ndef f(x, parameters):\n    return x + check_integer", True),
         ("_jit = njit(cache=True)\n@_jit\ndef f(x):\n    return mix(x, x)", True),
+        ("_jit = cached_njit(nogil=True)\n@_jit\ndef f(x):\n    return mix(x, x)", True),
         ("@njit\ndef f(x):\n    return mix(x, x)", False),
     ],
 )

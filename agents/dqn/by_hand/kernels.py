@@ -15,10 +15,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from livestream_env.code_cache import cached_njit
 
 # Sums in any order, and divisions that cannot raise: what a loop needs to be vectorised.
-_jit = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp"}, error_model="numpy")
+_jit = cached_njit(nogil=True, fastmath={"reassoc", "contract", "arcp"}, error_model="numpy")
 
 
 @_jit

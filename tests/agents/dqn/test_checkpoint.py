@@ -102,6 +102,34 @@ def test_resuming_on_the_livestream_env(tmp_path):
     assert_resumes(make_env, DQNConfig(**SMALL), tmp_path, 800, (300,))
 
 
+def test_a_checkpoint_of_another_world_or_with_a_damaged_state_is_refused(tmp_path):
+    config = {"num_viewers": 60, "num_streamers": 80, "days": 8}
+
+    def make_env(**arguments):
+        kwargs = {"config": config, **arguments}
+        return gym.make_vec("LiveStreamRec-v0", 4, "vector_entry_point", **kwargs)
+
+    path = tmp_path / "run"
+    DQN(make_env(), DQNConfig(**SMALL)).learn(40).save_checkpoint(path)
+    DQN.load_checkpoint(path, make_env())
+    others = {
+        "world": {"world_seed": 1},
+        "horizon": {"horizon": "week"},
+        "config": {"config": {**config, "browse_s": 9}},
+    }
+    for name, arguments in others.items():
+        with pytest.raises(ValueError, match=f"state is of an environment with another {name}"):
+            DQN.load_checkpoint(path, make_env(**arguments))
+    arrays, description = read_checkpoint(path, "checkpoint")
+    for name, value in {"next_viewer": 10**6, "time_s": np.inf, "num_attached": 1000}.items():
+        state = array_from_bytes(arrays["env/state"]).copy()
+        state[name] = value
+        damaged = {**arrays, "env/state": array_to_bytes(state)}
+        write_checkpoint(tmp_path / "damaged", "checkpoint", damaged, description)
+        with pytest.raises(ValueError, match=f"state: {name} must be"):
+            DQN.load_checkpoint(tmp_path / "damaged", make_env())
+
+
 def test_an_env_without_state_goes_on_in_new_episodes(tmp_path):
     agent = DQN("CartPole-v1", DQNConfig(**SMALL, network="mlp", num_envs=4)).learn(200)
     agent.save_checkpoint(tmp_path / "run")
