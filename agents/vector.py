@@ -17,7 +17,6 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from livestream_env.observation import ObservationLayout
-from livestream_env.wrappers import column_changer, layout_under
 
 
 class VectorStep(NamedTuple):
@@ -160,6 +159,9 @@ def env_layout(env: VectorEnv, needed: bool = True) -> ObservationLayout | None:
     Raises:
         ValueError: If columns are read, and a wrapper moves or rescales them.
     """
+    # With the compiler, which lists of agents do without.
+    from livestream_env.wrappers import column_changer, layout_under
+
     layout = layout_under(env)
     wrapper = column_changer(env)
     if layout is None or wrapper is None:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from agents.evaluation import EVALUATION_SEED, evaluate
 from agents.policy import AGENTS, Policy, agent_spec, load_policy_class
-from agents.reports.reporting import describe_episodes
 from livestream_env.extras import needs
 from livestream_env.files import atomic_path
 from scripts.command_line import (
@@ -78,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Evaluate; returns the exit status."""
     parser = make_parser()
     args = parser.parse_args(argv)
+    with needs("agents", "scripts.evaluate"):
+        from agents.reports.reporting import describe_episodes
     if args.csv is not None:
         with needs("agents", "scripts.evaluate --csv"):
             import pandas as pd

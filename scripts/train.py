@@ -16,7 +16,7 @@ from pathlib import Path
 from agents.evaluation import evaluate
 from agents.experiments.runs import Run
 from agents.policy import AGENTS, agent_spec, learn
-from agents.reports.reporting import describe_episodes
+from livestream_env.extras import needs
 from livestream_env.progress import Progress
 from scripts.command_line import (
     add_env_arguments,
@@ -58,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train; returns the exit status."""
     parser = make_parser()
     args = parser.parse_args(argv)
+    with needs("agents", "scripts.train"):
+        from agents.reports.reporting import describe_episodes
+
     env = make_env(parser, args)
     try:
         agent = agent_spec(args.agent).make(env, args.seed, **args.config)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,9 @@ from agents.evaluation import EVALUATION_SEED, step_info
 from agents.policy import Policy, agent_spec
 from agents.vector import make_training_env
 from livestream_env.files import write_text
-from livestream_env.rendering import Card, Frame, Renderer
+
+if TYPE_CHECKING:
+    from livestream_env.rendering import Card, Frame
 
 REPLAY_FILE = "replay.json"
 ORACLE = "greedy-oracle"  # plays the same viewer-day, to compare with
@@ -56,6 +58,8 @@ def record(
     if hasattr(policy, "bind"):
         policy.bind(venv)
     env: Any = venv.unwrapped
+    from livestream_env.rendering import Renderer  # with the compiler, which plans do without
+
     renderer = Renderer("ansi", env.simulation)
     observation, _ = venv.reset(seed=seed)
     first = renderer.frame(0)

@@ -59,8 +59,9 @@ class SB3Agent:
     def __init__(
         self, env: gym.Env, seed: int | None = None, tuned: bool = False, **settings: Any
     ) -> None:
-        valid = (*inspect.signature(self.model_class).parameters, *self.own_settings)
-        check_names(settings, valid, f"{type(self).__name__} has no setting")
+        theirs = inspect.signature(self.model_class).parameters
+        valid = [name for name in theirs if name not in ("env", "seed")]
+        check_names(settings, [*valid, *self.own_settings], f"{type(self).__name__} has no setting")
         tuned_settings = TUNED[self.name] if tuned else {}
         chosen = {**self.defaults, **tuned_settings, **settings}
         dict_space = isinstance(env.observation_space, gym.spaces.Dict)
@@ -72,9 +73,6 @@ class SB3Agent:
 
     def _arguments(self, settings: dict[str, Any]) -> dict[str, Any]:
         """The model's arguments from ours."""
-        theirs = inspect.signature(self.model_class).parameters
-        valid = [name for name in theirs if name not in ("env", "seed", "_init_setup_model")]
-        check_names(settings, [*valid, *self.own], f"{type(self).__name__} has no setting")
         arguments = {"device": "cpu", **settings}  # networks this small are slower on a GPU
         if "hidden_sizes" in arguments:
             sizes = list(arguments.pop("hidden_sizes"))
