@@ -118,7 +118,7 @@ def test_a_read_only_install_without_a_home_imports(request):
     subprocess.run(["chmod", "-R", "a+rX,a-w", str(root)], check=True)
     env = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA", "XDG"))}
     env |= {"HOME": "/nonexistent", "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
-    program = "import livestream_env; print(livestream_env.__file__)"
+    program = "import livestream_env as l; print(l.__file__, l.LiveStreamRecEnv)"
     done = subprocess.run(
         [*(nobody if os.getuid() == 0 else []), sys.executable, "-c", program],
         env=env, cwd="/", capture_output=True, text=True, check=False,
