@@ -51,7 +51,6 @@ class SB3Agent:
 
     model_class: ClassVar[type[BaseAlgorithm]]
     name: ClassVar[str]  # in TUNED
-    own: ClassVar[tuple[str, ...]] = ("hidden_sizes", "learning_rate_schedule", "num_envs")
     defaults: ClassVar[Mapping[str, Any]] = {}
     own_settings: ClassVar[tuple[str, ...]] = ("num_envs", "hidden_sizes", "learning_rate_schedule")
     log_interval: ClassVar[int] = 100  # episodes, or for on-policy models rollouts
