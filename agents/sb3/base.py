@@ -217,7 +217,6 @@ class SB3QRDQN(SB3Agent):
 
     model_class = QRDQN
     name = "sb3-qrdqn"
-    own = (*SB3Agent.own, "n_quantiles")
 
     own_settings = (*SB3Agent.own_settings, "n_quantiles")
 
