@@ -34,11 +34,15 @@ def check_world(world: Any) -> None:
     bounds = np.searchsorted(rooms["streamer"], np.arange(len(streamers) + 1))
     cells = np.ceil((rooms["end_s"] - rooms["start_s"]) / CONTENT_STEP_S)
     bits = 8 * world.content.size
+    in_order = np.sort(viewers["attached_streamer"], axis=1)
     wrong = {
         f"viewers: attached_streamer must be in [-1, {len(streamers) - 1}]": (
             viewers["attached_streamer"].min() < -1
             or viewers["attached_streamer"].max() >= len(streamers)
         ),
+        "viewers: attached_streamer must hold no streamer twice": (
+            (in_order[:, 1:] >= 0) & (in_order[:, 1:] == in_order[:, :-1])
+        ).any(),
         f"streamers: category must be in [0, {categories})": (
             streamers["category"].min() < 0 or streamers["category"].max() >= categories
         ),

@@ -399,6 +399,7 @@ class TestImpossibleWorlds:
             ("viewers", "taste", np.inf, "viewers: every taste must be finite"),
             ("viewers", "fan_count", -1.0, r"fan_count must be in \[0, 1e\+12\], got -1"),
             ("viewers", "attached_streamer", 30, r"attached_streamer must be in \[-1, 29\]"),
+            ("viewers", "attached_streamer", 3, "attached_streamer must hold no streamer twice"),
             ("viewers", "attached_strength", 1.5, r"attached_strength must be in \[0, 1\]"),
             ("streamers", "category", 8, r"category must be in \[0, 8\)"),
             ("streamers", "popularity", 0.0, r"popularity must be in \[1e-15, 1e\+15\], got 0"),
