@@ -11,14 +11,12 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from types import FrameType
 from typing import cast
 
 from tqdm.auto import tqdm
@@ -27,7 +25,6 @@ from agents.experiments.jobs import Job, longest_first
 
 REPORT_EVERY_S = 0.5
 LINE_EVERY_S = 30.0  # where no bar is drawn: lines of progress
-WAIT_S = 1.0  # of the loop, for news of its processes
 GRACE_S = 5.0  # for a process that was told to end
 # One thread per process: small matrices, and several processes at once.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -64,17 +61,15 @@ def play_all(
     no_more_after = time.monotonic() + time_limit_s
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")  # read by the children's libraries as they load
-    interrupt = _Interrupt()
     try:
         while True:
-            interrupt.check()
             while pending and len(active) < workers and time.monotonic() < no_more_after:
                 job = pending.popleft()
                 connection, process = _start(job)
                 active[connection] = (job, process)
             if not active:
                 break
-            for ready in wait(list(active), timeout=WAIT_S):
+            for ready in wait(list(active), timeout=LINE_EVERY_S / 2):
                 connection = cast(Connection, ready)
                 job, process = active[connection]
                 try:
@@ -94,41 +89,9 @@ def play_all(
                         failed[job] = message
             progress.say_how_long()
     finally:
-        interrupt.close()
         _end([process for _, process in active.values()])
         progress.close()
     return failed
-
-
-class _Interrupt:
-    """Ctrl-C that is not lost.
-
-    Where Python happens to be in a destructor or a callback of the garbage collector, it prints
-    the KeyboardInterrupt of its own handler and goes on; so it is remembered as well, and raised
-    at the next turn of the loop.
-    """
-
-    def __init__(self) -> None:
-        self.came = False
-        self.ours = threading.current_thread() is threading.main_thread()
-        if self.ours:
-            self.previous = signal.getsignal(signal.SIGINT)
-            # Whoever has a handler of her own, or ignores the signal, keeps it.
-            self.ours = self.previous is signal.default_int_handler
-        if self.ours:
-            signal.signal(signal.SIGINT, self._handle)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        signal.default_int_handler(number, frame)
-
-    def check(self) -> None:
-        if self.came:
-            raise KeyboardInterrupt
-
-    def close(self) -> None:
-        if self.ours:
-            signal.signal(signal.SIGINT, self.previous)
 
 
 def _end(processes: Sequence[BaseProcess]) -> None:

@@ -118,9 +118,12 @@ def test_interrupted_and_resumed(tmp_path: Path) -> None:
     (tmp_path / "wait").touch()
     command = [sys.executable, "-m", "scripts.compare", "--timesteps", "200", "--workers", "2",
                "--eval-episodes", "20", "--out", str(out), *arguments]  # fmt: skip
+    # Whoever began the tests in a shell's background ignores this signal, and so would the child.
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command, cwd=ROOT, env={"PYTHONPATH": str(tmp_path), "PATH": ""}, stdout=subprocess.PIPE
     )
+    signal.signal(signal.SIGINT, ours)
     finished = [out / "runs/user_agents.Patient-0/result.npz", out / "runs/random-0/result.npz"]
     deadline = time.monotonic() + 120
     while not all(path.exists() for path in finished) and time.monotonic() < deadline:

@@ -1,13 +1,10 @@
 """Jobs of two comparisons in one pool. Failures and interrupts: tests/scripts/test_compare.py."""
 
-import signal
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from agents.experiments import workers
 from agents.experiments.jobs import Job
 from agents.experiments.runs import Result, Run, Settings
 from agents.experiments.workers import play_all
@@ -48,24 +45,3 @@ def test_no_new_run_after_the_time_limit(tmp_path: Path) -> None:
     assert play_all(jobs, quiet=True, time_limit_s=0.01) == {}
     assert time.monotonic() > begun
     assert sum(job.finished for job in jobs) <= 1
-
-
-def test_an_interrupt_that_python_swallows_is_not_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Raised in a destructor, a KeyboardInterrupt is printed and forgotten."""
-
-    class Destroyed:
-        def __del__(self) -> None:
-            signal.raise_signal(signal.SIGINT)
-
-    def unlucky(*args: object, **kwargs: object) -> list[object]:
-        Destroyed()
-        return []
-
-    monkeypatch.setattr(workers, "wait", unlucky)
-    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
-    jobs = jobs_of_two_comparisons(tmp_path)[:1]
-    with pytest.raises(KeyboardInterrupt):
-        play_all(jobs, quiet=True)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
