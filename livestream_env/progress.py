@@ -6,7 +6,6 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Self
 
 FIRST_LINE_S = 5.0  # what ends earlier needs no line
@@ -62,6 +61,8 @@ class Progress:
         """So many more are done."""
         self.n += n
         if self._bar is not None:
+            if self._seconds_left is not None:  # the bar's own estimate goes by the mean rate
+                self.note(f"about {duration(self._seconds_left())} left")
             self._bar.update(n)
         elif time.monotonic() >= self._next_line:
             self._write_line()
@@ -108,12 +109,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _count(self) -> str:

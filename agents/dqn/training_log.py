@@ -8,7 +8,6 @@ import os
 import time
 from collections import deque
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -161,12 +160,7 @@ class TrainingLog:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for sink in (self._csv, self._events, self._bar):
             if sink is not None:
                 sink.close()

@@ -21,7 +21,7 @@ from typing import Any
 import agents
 import livestream_env
 from agents.experiments.jobs import Job, longest_first
-from agents.experiments.workers import THREAD_VARIABLES, Progress
+from agents.experiments.workers import THREAD_VARIABLES, JobsProgress
 from livestream_env.extras import needs
 from livestream_env.files import atomic_folder
 
@@ -68,7 +68,7 @@ def play_all(
         configure_logging=False,
     )
     missing = longest_first(jobs)
-    progress = Progress(jobs, missing, quiet, workers)
+    progress = JobsProgress(jobs, missing, quiet, workers)
     failed: dict[Job, str] = {}
     # A process of its own for each run, as without Ray.
     task = ray.remote(num_cpus=1, max_calls=1, max_retries=0)(_play)

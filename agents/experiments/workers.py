@@ -10,7 +10,6 @@ import math
 import multiprocessing
 import os
 import signal
-import sys
 import time
 import traceback
 from collections import deque
@@ -22,9 +21,10 @@ from typing import cast
 from tqdm.auto import tqdm
 
 from agents.experiments.jobs import Job, longest_first
+from livestream_env.progress import Progress, duration
 
 REPORT_EVERY_S = 0.5
-LINE_EVERY_S = 30.0  # where no bar is drawn: lines of progress
+WAIT_S = 5.0  # at most, for news of the processes, so that lines of progress come in time
 GRACE_S = 5.0  # for a process that was told to end
 # One thread per process: small matrices, and several processes at once.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -57,7 +57,7 @@ def play_all(
     pending = deque(longest_first(jobs))
     active: dict[Connection, tuple[Job, BaseProcess]] = {}
     failed: dict[Job, str] = {}
-    progress = Progress(jobs, pending, quiet, workers)
+    progress = JobsProgress(jobs, pending, quiet, workers)
     no_more_after = time.monotonic() + time_limit_s
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")  # read by the children's libraries as they load
@@ -69,7 +69,7 @@ def play_all(
                 active[connection] = (job, process)
             if not active:
                 break
-            for ready in wait(list(active), timeout=LINE_EVERY_S / 2):
+            for ready in wait(list(active), timeout=WAIT_S):
                 connection = cast(Connection, ready)
                 job, process = active[connection]
                 try:
@@ -133,7 +133,7 @@ def _work(sender: Connection, job: Job) -> None:
         raise SystemExit(1) from None
 
 
-class Progress:
+class JobsProgress:
     """One bar for all jobs, the training steps of the learners, and about how long it will take.
 
     The time left is what :attr:`Job.estimated_cpu_s` says of the jobs, corrected, as time passes,
@@ -155,17 +155,15 @@ class Progress:
         self.workers = max(1, min(workers, len(missing)))
         self.cost_s = {job: job.estimated_cpu_s for job in missing}
         self.ended: set[Job] = set()
-        self.begun = self.last_line = time.monotonic()
-        # No bar in a log file (disable=None: if it is not a terminal); the messages remain.
-        self.bar = tqdm(
-            total=sum(job.training_steps for job in missing),
-            unit=" steps",
-            unit_scale=True,
-            disable=True if quiet else None,
-            desc=f"run {self.finished}/{self.total}",
+        self.begun = time.monotonic()
+        self.bar = Progress(
+            sum(job.training_steps for job in missing),
+            f"run {self.finished}/{self.total}",
+            show=not quiet,
+            seconds_left=self.seconds_left,
         )
         if missing and not quiet:
-            tqdm.write(f"about {_minutes(self.seconds_left())} for {len(missing)} runs")
+            tqdm.write(f"about {duration(self.seconds_left())} for {len(missing)} runs")
         if self.finished and not quiet:
             tqdm.write(f"{self.finished} of {self.total} runs were finished before")
 
@@ -180,7 +178,7 @@ class Progress:
         self.finished += 1
         self.ended.add(job)
         self.update(job, job.training_steps)
-        self.bar.set_description(f"run {self.finished}/{self.total}")
+        self.bar.describe(f"run {self.finished}/{self.total}")
         if not self.quiet:
             outcome = "done" if failure is None else f"FAILED: {last_line(failure)}"
             tqdm.write(f"[{self.finished}/{self.total}] {job}: {outcome}")
@@ -207,14 +205,8 @@ class Progress:
         return slowness * max(left / self.workers, min(left, longest))
 
     def say_how_long(self) -> None:
-        """In the bar; elsewhere as a line every :data:`LINE_EVERY_S`."""
-        text = f"about {_minutes(self.seconds_left())} left"
-        self.bar.set_postfix_str(text, refresh=False)
-        now = time.monotonic()
-        if self.bar.disable and not self.quiet and now - self.last_line > LINE_EVERY_S:
-            self.last_line = now
-            tqdm.write(f"[{self.finished}/{self.total}] {text}")
-            sys.stdout.flush()
+        """In the bar; elsewhere as a line now and then."""
+        self.bar.update(0)
 
     def close(self) -> None:
         """Leave the bar."""
@@ -224,7 +216,3 @@ class Progress:
 def last_line(failure: str) -> str:
     """What a traceback ends with."""
     return (failure.strip().splitlines() or ["no reason given"])[-1]
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{10 * math.ceil(seconds / 10)} s"

@@ -29,6 +29,7 @@ from livestream_env.simulator.state import (
     Field,
 )
 from livestream_env.world import DAY_S, World
+from livestream_env.world.checks import holds_twice
 from livestream_env.world.room_index import CONTENT_STEP_S
 
 
@@ -182,11 +183,7 @@ def _of_candidates(s: NDArray[Any], world: World) -> Iterator[tuple[str, NDArray
         "streamer must be that of room, and -1 where there is none",
         np.where(shown, rooms["streamer"], -1) != streamer,
     )
-    in_order = np.sort(room, axis=1)
-    yield (
-        "room must hold no room twice",
-        (in_order[:, 1:] >= 0) & (in_order[:, 1:] == in_order[:, :-1]),
-    )
+    yield "room must hold no room twice", holds_twice(room)
     yield "room_start_s must be that of room", shown & (s["room_start_s"] != rooms["start_s"])
     yield (
         "room must be live at time_s",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from livestream_env.world.room_index import CONTENT_STEP_S, index_span
 from livestream_env.world.tables import (
@@ -25,6 +26,13 @@ IDS = ("viewer_ids", "streamer_ids", "room_ids")
 _RANGES = {"viewers": VIEWER_RANGES, "streamers": STREAMER_RANGES, "rooms": ROOM_RANGES}
 
 
+def holds_twice(ids: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which rows of ``ids`` (n, k), -1 where there is none, name something twice: (n,)."""
+    in_order = np.sort(ids, axis=1)
+    repeated = (in_order[:, 1:] >= 0) & (in_order[:, 1:] == in_order[:, :-1])
+    return np.logical_or.reduce(repeated, axis=1)
+
+
 def check_world(world: Any) -> None:
     """Raise ``ValueError`` for arrays that the simulator could not play in."""
     categories = _check_types(world)
@@ -34,15 +42,14 @@ def check_world(world: Any) -> None:
     bounds = np.searchsorted(rooms["streamer"], np.arange(len(streamers) + 1))
     cells = np.ceil((rooms["end_s"] - rooms["start_s"]) / CONTENT_STEP_S)
     bits = 8 * world.content.size
-    in_order = np.sort(viewers["attached_streamer"], axis=1)
     wrong = {
         f"viewers: attached_streamer must be in [-1, {len(streamers) - 1}]": (
             viewers["attached_streamer"].min() < -1
             or viewers["attached_streamer"].max() >= len(streamers)
         ),
         "viewers: attached_streamer must hold no streamer twice": (
-            (in_order[:, 1:] >= 0) & (in_order[:, 1:] == in_order[:, :-1])
-        ).any(),
+            holds_twice(viewers["attached_streamer"]).any()
+        ),
         f"streamers: category must be in [0, {categories})": (
             streamers["category"].min() < 0 or streamers["category"].max() >= categories
         ),

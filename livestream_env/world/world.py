@@ -7,7 +7,6 @@ shared by all viewers, never changed by the simulator, and saved to and loaded f
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig, WorldConfig
-from livestream_env.files import read_arrays, reading, write_arrays
+from livestream_env.files import checksum, read_arrays, reading, write_arrays
 from livestream_env.settings import check_integer, check_number, check_text
 from livestream_env.world.checks import IDS, check_world
 from livestream_env.world.room_index import availability_index, index_span
@@ -158,16 +157,13 @@ class World:
         Equal worlds have the same, whether drawn or loaded; computed once, in a few hundredths of
         a second.
         """
-        simulator = self.simulator.to_dict()
-        others = (self.days, simulator, self.highlight_share, tuple(self.category_names))
-        whole = hashlib.sha256(repr(others).encode())
-        for array in (getattr(self, name) for name in _SAVED):
-            # By columns, because a row may have bytes between them that mean nothing.
-            columns = array.dtype.names
-            for part in [array[name] for name in columns] if columns else [array]:
-                whole.update(f"{part.dtype} {part.shape}".encode())
-                whole.update(part.tobytes())
-        return whole.hexdigest()[:16]
+        others = (
+            self.days,
+            self.simulator.to_dict(),
+            self.highlight_share,
+            tuple(self.category_names),
+        )
+        return checksum({name: getattr(self, name) for name in _SAVED}, repr(others))[:16]
 
     def __repr__(self) -> str:
         """One line: how large it is, and which one, by how it was made."""

@@ -4,8 +4,7 @@ A case is a function of a seed: it damages something in the way that the seed sa
 project and returns how that went, in a word or two ("refused", "played"). Whatever it raises is a
 finding; so is a process that dies, or that is silent for longer than ``limit_s``::
 
-    report = run_cases("tests.fuzz.test_snapshots:try_edit", range(10_000))
-    assert not report.findings, str(report)
+    find_nothing("tests.fuzz.test_snapshots:try_edit")
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 CASES = int(os.environ.get("FUZZ_CASES", 10_000))  # of each test
@@ -67,6 +67,13 @@ class Report:
 def seeds() -> range:
     """The seeds of a test's cases: 10,000, or what FUZZ_CASES and FUZZ_SEED say."""
     return range(FIRST_SEED, FIRST_SEED + CASES)
+
+
+def find_nothing(function: str, **options: Any) -> None:
+    """Fail if :func:`run_cases` finds anything in the seeds of a test; print the figures."""
+    report = run_cases(function, seeds(), **options)
+    print(f"\n{report}")
+    assert not report.findings, str(report)
 
 
 def run_cases(

@@ -11,7 +11,7 @@ import pytest
 from livestream_env import LiveStreamRecEnv, LiveStreamRecVectorEnv
 from livestream_env.simulator.snapshots import limits
 from livestream_env.simulator.state import slot_fields
-from tests.fuzz.harness import run_cases, seeds
+from tests.fuzz.harness import find_nothing
 from tests.helpers import LIVELY, same_state
 
 STEPS = 50
@@ -156,6 +156,4 @@ def try_edit(seed: int) -> str:
 @pytest.mark.fuzz
 @pytest.mark.slow
 def test_edited_snapshots_are_refused_or_played() -> None:
-    report = run_cases("tests.fuzz.test_snapshots:try_edit", seeds())
-    print(f"\n{report}")
-    assert not report.findings, str(report)
+    find_nothing("tests.fuzz.test_snapshots:try_edit")
