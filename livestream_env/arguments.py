@@ -119,6 +119,8 @@ class EnvArguments(Settings):
     satiation: bool = flag(True, "whether watching a category sates.")
     satisfaction: bool = flag(True, "whether the hidden satisfaction moves.")
     attachment: bool = flag(True, "whether viewers are attached to streamers.")
+    curiosity: bool = flag(True, "whether breadth of familiar categories brings viewers back.")
+    audience: bool = flag(True, "whether audiences move, and draw viewers and gifts.")
     highlights: bool = flag(True, "whether content changes; off: every moment is average.")
     availability: bool = flag(
         True, "whether rooms go live and end; off: each streamer is always live."

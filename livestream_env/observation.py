@@ -1,6 +1,6 @@
 """The observation: the name and place of every column.
 
-Four blocks in order: viewer, context, history, candidates; with ``observe="full"`` two more:
+Five blocks in order: viewer, context, history, traces, candidates; with ``observe="full"`` two more:
 hidden (of the viewer) and hidden_candidates. All columns are float32 in [-1, 1].
 
 A new column is a name here and the line that computes it: of a viewer in
@@ -70,6 +70,29 @@ class HistoryColumn(_Column):
     COVER_APPEAL = auto()
 
 
+# What a trace keeps from one impression to the next: of the last five or so, and of about fifty.
+DECAYS = (0.8, 0.98)
+NUM_DECAYS = len(DECAYS)
+
+
+class TraceColumn(_Column):
+    """A faded sum over the episode's impressions, latest ones weighing most."""
+
+    SHOWN = auto()
+    CLICKED = auto()
+    LONG_VIEW = auto()
+    REGRETTED = auto()
+    WATCH_S = auto()
+    INTERACTED = auto()
+    LEFT = auto()
+    COVER = auto()
+    CLICKED_COVER = auto()
+    WATCH_COVER = auto()
+    LEFT_COVER = auto()
+    AFFINITY = auto()
+    CLICKED_AFFINITY = auto()
+
+
 class CandidateColumn(_Column):
     """A candidate, as the platform sees it."""
 
@@ -82,6 +105,8 @@ class CandidateColumn(_Column):
     ROOM_AGE = auto()
     ENGAGEMENT = auto()
     CATEGORY_WATCH = auto()
+    FAN_CLUB = auto()
+    ENTERED = auto()
 
 
 class HiddenColumn(_Column):
@@ -89,6 +114,10 @@ class HiddenColumn(_Column):
 
     SATISFACTION = auto()
     FATIGUE = auto()
+    LOYALTY = auto()
+    BREADTH = auto()
+    SENSITIVITY = auto()
+    CLICK_PROPENSITY = auto()
 
 
 class HiddenCandidateColumn(_Column):
@@ -98,32 +127,37 @@ class HiddenCandidateColumn(_Column):
     ATTACHMENT = auto()
     HIGHLIGHT = auto()
     QUALITY = auto()
+    SENSATIONALISM = auto()
+    COMMUNITY = auto()
+    FAMILIARITY = auto()
     TIME_LEFT = auto()
 
 
 class _Block(NamedTuple):
-    """The columns of a block, after which there is one for each category, if they have a name."""
+    """The columns of a block, ``times`` over, then those there are one of for each category."""
 
     columns: type[_Column]
-    per_category: str | None
+    per_category: tuple[str, ...] = ()
+    times: int = 1
 
     def names(self, num_categories: int) -> tuple[str, ...]:
-        categories = range(num_categories) if self.per_category else ()
-        return (
-            *(column.name.lower() for column in self.columns),
-            *(f"{self.per_category}_{k}" for k in categories),
-        )
+        named = [column.name.lower() for column in self.columns]
+        if self.times > 1:
+            named = [f"{name}_{i}" for i in range(self.times) for name in named]
+        categories = range(num_categories)
+        return (*named, *(f"{name}_{k}" for name in self.per_category for k in categories))
 
 
 _BLOCKS = {
-    "viewer": _Block(ViewerColumn, "taste"),
-    "context": _Block(ContextColumn, "category_watch"),
-    "history": _Block(HistoryColumn, "category"),
-    "candidates": _Block(CandidateColumn, "category"),
+    "viewer": _Block(ViewerColumn, ("taste",)),
+    "context": _Block(ContextColumn, ("category_watch",)),
+    "history": _Block(HistoryColumn, ("category",)),
+    "traces": _Block(TraceColumn, ("shown", "clicked"), NUM_DECAYS),
+    "candidates": _Block(CandidateColumn, ("category",)),
 }
 _HIDDEN_BLOCKS = {
-    "hidden": _Block(HiddenColumn, "satiation"),
-    "hidden_candidates": _Block(HiddenCandidateColumn, None),
+    "hidden": _Block(HiddenColumn, ("satiation",)),
+    "hidden_candidates": _Block(HiddenCandidateColumn),
 }
 
 

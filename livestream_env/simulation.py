@@ -295,7 +295,7 @@ class Simulation:
         return {
             "click_probability": out["click_probability"],
             "expected_reward": out["click_probability"] * given_click,
-            "sensationalism": out["sensationalism"],
+            **{name: out[name] for name in ("harm", "bond", "breadth")},
         }
 
     # Copies and snapshots

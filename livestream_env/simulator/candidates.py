@@ -20,14 +20,19 @@ from livestream_env.simulator.availability import (
     room_of_attached,
 )
 from livestream_env.simulator.compiling import dot, inlined, lanes, position, prefetch
-from livestream_env.simulator.rng import below, mix, unit_32
+from livestream_env.simulator.rng import below, mix, rough_normal, unit_32
 from livestream_env.simulator.state import SPARE_DRAWS
-from livestream_env.world.room_index import INDEX_STEP_S
+from livestream_env.world import DAY_S
+from livestream_env.world.room_index import INDEX_STEP_S, MAX_CELLS
 
 _ROUNDS = 4  # of draws, each for the slots that the one before left empty
 _FIRST = np.int64(0)  # no literal: Numba would compile what it is given to once more
 _MARGIN_S = 1.0  # a candidate lasts at least this long beyond the browsing
 QUALITY_WEIGHT, AFFINITY_SCALE = 0.5, 1.0 / 1.2  # scaled to a variance of about 1
+_AUDIENCE_KEY = np.uint64(0x8EBC6AF09C88C6E3)  # arbitrary: separates it from other errors
+_HOUR_S = 3600.0
+_FULL_AFTER_S = 1200.0  # an audience is half of what it grows by
+_MEAN_GROWN = 0.77  # of age / (age + 1,200 s), over the time of a room of median length
 _S32, _MASK_32 = np.uint64(32), np.uint64(0xFFFFFFFF)
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 
@@ -59,6 +64,11 @@ def _is_candidate(s, room):
 
 
 @inlined
+def _is_recent(s, room):
+    return position(s.recent_room, room) >= 0
+
+
+@inlined
 def _draw_category(share, num_categories, u):
     """Draw from running sums of shares, with ``u`` uniform on [0, 1)."""
     category = 0
@@ -81,23 +91,29 @@ def prepare_categories(s, w, p):
 
 @inlined
 def _affinity(v, j):
-    """Affinity of a viewer to a streamer: taste, embedding, quality; about standard normal."""
+    """Affinity of a viewer to a streamer: taste, embedding, quality, interest.
+
+    About standard normal, but for the interest, which the platform does not know.
+    """
     total = (
         v.taste[j.category] + np.float32(QUALITY_WEIGHT) * j.quality + dot(v.embedding, j.embedding)
     )
-    return total * np.float32(AFFINITY_SCALE)
+    return total * np.float32(AFFINITY_SCALE) + v.interest[j.category]
 
 
 @inlined
 def _from_attached(s, w, p, key, until_s):
     """Fill slots with rooms of streamers that the viewer knows."""
-    # Any order would do; a random first one keeps no streamer from ever being shown.
+    # Any order would do; a random first one keeps no streamer from ever being shown. Who called
+    # for the visit comes first.
     i = below(mix(key, rng.CANDIDATES), s.num_attached)
+    if s.called >= 0:
+        i = np.int64(s.called)
     for _ in range(s.num_attached):
         if s.num_found >= p.attached_quota:
             break
         room = room_of_attached(s, w, i, until_s)
-        if room >= 0:
+        if room >= 0 and not _is_recent(s, room):
             start_s = s.attached_from_s[i]
             _add(s, w, room, s.attached_streamer[i], start_s, cell_at(start_s, s.time_s))
             prefetch(w.rooms, room)
@@ -165,7 +181,7 @@ def _check(s, w, p, until_s):
     for i in range(s.num_drawn):
         quota = p.category_quota if i < s.num_of_category else s.room.shape[0]
         if s.num_found < quota:
-            _add_entry(s, w, p, s.drawn[i], bin_s, until_s)
+            _add_entry(s, w, p, s.drawn[i], bin_s, until_s, False)
 
 
 @inlined
@@ -181,16 +197,19 @@ def _take_what_there_is(s, w, p, key, until_s):
     for i in range(last - first):
         if s.num_found == s.room.shape[0]:
             break
-        _add_entry(s, w, p, first + (begin + i) % (last - first), bin_s, until_s)
+        _add_entry(s, w, p, first + (begin + i) % (last - first), bin_s, until_s, True)
 
 
 @inlined
-def _add_entry(s, w, p, i, bin_s, until_s):
-    """Fill the next slot with an entry of the index, if it is live and new."""
+def _add_entry(s, w, p, i, bin_s, until_s, again):
+    """Fill the next slot with an entry of the index, if it is live and new.
+
+    What was shown lately is not new, unless ``again``.
+    """
     entry = w.index[i]
     is_live = entry.start_s <= s.time_s and entry.left_s > until_s - bin_s
     room = np.int64(entry.room)
-    if is_live and not _is_candidate(s, room):
+    if is_live and not _is_candidate(s, room) and (again or not _is_recent(s, room)):
         cell = cell_at(entry.start_s, s.time_s)
         i = _add(s, w, room, entry.streamer, entry.start_s, cell)
         s.highlight[i] = highlight_of_entry(p, entry, bin_s, cell)
@@ -245,6 +264,42 @@ def end_retrieval(s, w, p, key):
     for i in range(num_candidates):
         s.known[i] = -1
         s.affinity[i] = 0.0
+        s.entered[i] = 0.0
         if s.streamer[i] >= 0:
-            s.known[i] = position(s.attached_streamer, s.streamer[i])
+            known = position(s.attached_streamer, s.streamer[i])
+            s.known[i] = known
             s.affinity[i] = _affinity(w.viewers[s.viewer], w.streamers[s.streamer[i]])
+            if known >= 0 and s.entered_room[known] == s.room[i]:
+                ago_s = s.time_s - s.entered_s[known]
+                s.entered[i] = math.exp(-ago_s / p.seen_decay_s)
+    surges(s, p)
+
+
+@inlined
+def surges(s, p):
+    """The candidates' audiences now, log, above their streamers' usual ones.
+
+    They follow the hour, grow from a room's opening on, and move with what is on. Exogenous: no
+    viewer of a simulation is seen by another.
+    """
+    moment, surge = lanes(np.int64, s.room, 0), lanes(np.float32, s.room, 0)
+    age = lanes(np.float32, s.room, 0)
+    for i in range(surge.shape[0]):
+        moment[i] = 0
+        surge[i] = age[i] = np.float32(0.0)
+    if p.use_audience:
+        hour = min(int((s.time_s / DAY_S - math.floor(s.time_s / DAY_S)) * 24.0), 23)
+        activity = (p.activity[hour + 1] - p.activity[hour]) / _HOUR_S
+        rhythm = np.float32(p.audience_rhythm * math.log(activity))
+        for i in range(s.room.shape[0]):
+            moment[i] = s.room[i] * MAX_CELLS + s.cell[i]
+            age[i] = s.time_s - s.room_start_s[i]
+            surge[i] = s.highlight[i] - np.float32(p.highlight_share)
+        of_age, of_noise = np.float32(p.audience_age), np.float32(p.audience_noise_std)
+        of_highlight = np.float32(p.audience_highlight)
+        for i in range(surge.shape[0]):
+            grown = age[i] / (age[i] + np.float32(_FULL_AFTER_S)) - np.float32(_MEAN_GROWN)
+            noise = rough_normal(mix(_AUDIENCE_KEY, moment[i]))
+            surge[i] = rhythm + of_age * grown + of_highlight * surge[i] + of_noise * noise
+    for i in range(s.room.shape[0]):
+        s.surge[i] = surge[i] if s.room[i] >= 0 else np.float32(0.0)

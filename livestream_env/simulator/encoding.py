@@ -10,16 +10,21 @@ import math
 import numpy as np
 
 from livestream_env.observation import (
+    DECAYS,
+    NUM_DECAYS,
     CandidateColumn,
     ContextColumn,
     HiddenCandidateColumn,
     HiddenColumn,
     HistoryColumn,
+    TraceColumn,
 )
 from livestream_env.reward import MAX_COUNTED
 from livestream_env.simulator.compiling import after, inlined, lanes, move
 from livestream_env.simulator.rng import mix, rough_normal
+from livestream_env.simulator.person import breadth, loyalty
 from livestream_env.world import DAY_S
+from livestream_env.world.room_index import MAX_CELLS
 
 # Scales: a value at the scale maps to 1, beyond it is clipped. Those in float32 are factors.
 _ELAPSED_S = np.float32(1.0 / math.log1p(4 * 3600))
@@ -31,14 +36,20 @@ _GIFT = np.float32(1.0 / math.log1p(56_246))
 _ROOM_S = np.float32(1.0 / math.log1p(12 * 3600))
 _AFFINITY = np.float32(1.0 / 4.0)
 _ENGAGEMENT = np.float32(1.0 / 2.0)
-_CELLS = 2**21  # more than a room has half minutes
+_AUDIENCE = np.float32(1.0 / 5.0)
 _SATISFACTION = 2.0
 _SATIATION = 4.0
 _QUALITY = 3.0
+_SENSATIONALISM, _SENSITIVITY, _CLICK_PROPENSITY, _COMMUNITY = 3.0, 3.0, 3.0, 3.0
+_LONG_VIEW_S, _REGRET_S = 30.0, 5.0
+# A trace of ones would come to this without a scale; what is rare is raised, then clipped.
+_TRACE_SCALE = tuple(np.float32(1.0 - decay) for decay in DECAYS)
+_TRACE_DECAY = tuple(np.float32(decay) for decay in DECAYS)
+_RARE, _OF_COVER = np.float32(4.0), np.float32(3.0)
 
 # Numbers of named columns
 _CONTEXT, _HISTORY = len(ContextColumn), len(HistoryColumn)
-_CANDIDATE = len(CandidateColumn)
+_TRACE, _CANDIDATE = len(TraceColumn), len(CandidateColumn)
 _HIDDEN, _HIDDEN_CANDIDATE = len(HiddenColumn), len(HiddenCandidateColumn)
 # The context's columns that are logarithms lie together.
 _FIRST_LOG = int(ContextColumn.VISIT_ELAPSED)
@@ -123,6 +134,79 @@ def log_impression(s, response, cover, category):
 
 
 @inlined
+def begin_traces(s):
+    """Nothing has happened yet."""
+    for j in range(s.trace.shape[0]):
+        s.trace[j] = 0.0
+    for k in range(s.category_shown.shape[0]):
+        s.category_shown[k] = 0.0
+        s.category_clicked[k] = 0.0
+
+
+@inlined
+def trace_impression(s, response, streamer, affinity, visit_ended):
+    """Add an impression to the traces: each fades, then takes what happened now.
+
+    From them a regression reads how this viewer reacts to covers, affinities and categories,
+    which a network would have to count out of raw rows.
+    """
+    now = lanes(np.float32, s.trace, 0)
+    for j in range(now.shape[0]):
+        now[j] = _ZERO
+    cover, left = streamer.cover * _OF_COVER, _ONE if visit_ended else _ZERO
+    now[TraceColumn.SHOWN] = _ONE
+    now[TraceColumn.LEFT] = left * _RARE
+    now[TraceColumn.COVER] = cover
+    now[TraceColumn.LEFT_COVER] = left * cover * _RARE
+    now[TraceColumn.AFFINITY] = affinity
+    clicked = s.category_clicked
+    for k in range(clicked.shape[0]):
+        clicked[k] *= _TRACE_DECAY[1]
+        s.category_shown[k] *= _TRACE_DECAY[1]
+    s.category_shown[streamer.category] += _TRACE_SCALE[1]
+    if response.click:
+        watch = min(log1p_32(np.float32(response.watch_s)) * WATCH_S, _ONE)
+        now[TraceColumn.CLICKED] = _ONE
+        now[TraceColumn.LONG_VIEW] = _RARE if response.watch_s > _LONG_VIEW_S else _ZERO
+        now[TraceColumn.REGRETTED] = _ONE if response.watch_s < _REGRET_S else _ZERO
+        now[TraceColumn.WATCH_S] = watch
+        interactions = response.likes + response.comments + (1 if response.gift_value > 0.0 else 0)
+        now[TraceColumn.INTERACTED] = _RARE if interactions > 0 else _ZERO
+        now[TraceColumn.CLICKED_COVER] = cover
+        now[TraceColumn.WATCH_COVER] = watch * cover
+        now[TraceColumn.CLICKED_AFFINITY] = affinity
+        clicked[streamer.category] += _TRACE_SCALE[1]
+    for i in range(NUM_DECAYS):
+        for j in range(_TRACE):
+            faded = _TRACE_DECAY[i] * s.trace[i * _TRACE + j] + _TRACE_SCALE[i] * now[j]
+            s.trace[i * _TRACE + j] = _clip(faded)
+
+
+@inlined
+def _encode_traces(s, out):
+    at, num_categories = s.trace.shape[0], s.category_shown.shape[0]
+    move(out, 0, s.trace, at)
+    for k in range(num_categories):
+        out[at + k] = min(s.category_shown[k] * _RARE, _ONE)
+        out[at + num_categories + k] = min(s.category_clicked[k] * _RARE, _ONE)
+
+
+@inlined
+def observed_affinity(s, w, p, slot):
+    """The platform's estimate of the affinity to the candidate in ``slot``, as it is observed."""
+    streamer = np.int64(s.streamer[slot])
+    known = s.affinity[slot] - w.viewers[s.viewer].interest[w.streamers[streamer].category]
+    error = np.float32(p.affinity_estimate_std) * _pair_error(s, w, streamer)
+    return _clip((known + error) * _AFFINITY)
+
+
+@inlined
+def _pair_error(s, w, streamer):
+    # Errors belong to the pair, and to the room's moment: asking twice gives no new answer.
+    return rough_normal(mix(_AFFINITY_KEY, s.viewer * w.streamers.shape[0] + streamer))
+
+
+@inlined
 def _encode_context(s, p, out):
     turn = s.time_s / DAY_S - math.floor(s.time_s / DAY_S) - 0.5
     out[ContextColumn.HOUR_SIN] = turn * _polynomial(_SIN, turn * turn)
@@ -163,6 +247,7 @@ def _encode_candidates(s, w, p, category_watch, out):
     pair, moment = lanes(np.int64, s.room, 0), lanes(np.int64, s.room, 0)
     affinity, engagement = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
     age, past = lanes(np.float32, s.room, 0), lanes(np.float32, s.room, 0)
+    interest = w.viewers[s.viewer].interest
     for i in range(age.shape[0]):
         pair[i] = moment[i] = 0
         affinity[i] = engagement[i] = age[i] = past[i] = _ZERO
@@ -171,8 +256,8 @@ def _encode_candidates(s, w, p, category_watch, out):
         room = s.room[i]
         if room >= 0:
             pair[i] = s.viewer * w.streamers.shape[0] + s.streamer[i]
-            moment[i] = room * _CELLS + s.cell[i]
-            affinity[i] = s.affinity[i]
+            moment[i] = room * MAX_CELLS + s.cell[i]
+            affinity[i] = s.affinity[i] - interest[w.streamers[s.streamer[i]].category]
             engagement[i] = s.highlight[i] - share
             age[i] = s.time_s - s.room_start_s[i]
             known = s.known[i]
@@ -181,7 +266,6 @@ def _encode_candidates(s, w, p, category_watch, out):
     affinity_std = np.float32(p.affinity_estimate_std)
     engagement_std = np.float32(p.engagement_noise_std)
     for i in range(age.shape[0]):
-        # Errors belong to the pair, and to the room's moment: asking twice gives no new answer.
         error = affinity_std * rough_normal(mix(_AFFINITY_KEY, pair[i]))
         affinity[i] = _clip((affinity[i] + error) * _AFFINITY)
         error = engagement_std * rough_normal(mix(_ENGAGEMENT_KEY, moment[i]))
@@ -210,8 +294,10 @@ def _copy_known_features(s, w, i, category_watch, row):
     if known >= 0:
         row[CandidateColumn.FOLLOWED] = s.attached_followed[known]
     row[CandidateColumn.COVER_APPEAL] = j.cover
-    row[CandidateColumn.VIEWERS] = j.popularity
+    row[CandidateColumn.VIEWERS] = _clip((j.popularity + s.surge[i]) * _AUDIENCE)
     row[CandidateColumn.CATEGORY_WATCH] = category_watch[j.category]
+    row[CandidateColumn.FAN_CLUB] = j.fan_club
+    row[CandidateColumn.ENTERED] = s.entered[i]
     row[_CANDIDATE + j.category] = 1.0
 
 
@@ -221,6 +307,12 @@ def _encode_hidden(s, w, p, out):
         out[i] = 0.0
     out[HiddenColumn.SATISFACTION] = _clip(np.float32(s.satisfaction / _SATISFACTION))
     out[HiddenColumn.FATIGUE] = _clip(np.float32(s.fatigue))
+    out[HiddenColumn.LOYALTY] = np.float32(loyalty(s, p))
+    out[HiddenColumn.BREADTH] = np.float32(breadth(s, p))
+    viewer = w.viewers[s.viewer]
+    out[HiddenColumn.SENSITIVITY] = _clip(np.float32(viewer.sensitivity / _SENSITIVITY))
+    propensity = np.float32(viewer.click_propensity / _CLICK_PROPENSITY)
+    out[HiddenColumn.CLICK_PROPENSITY] = _clip(propensity)
     num_categories = s.satiation.shape[0]
     for k in range(num_categories):
         out[_HIDDEN + k] = _clip(np.float32(s.satiation[k] / _SATIATION))
@@ -230,12 +322,18 @@ def _encode_hidden(s, w, p, out):
         if room < 0:
             continue
         row = after(rows, i * _HIDDEN_CANDIDATE)
-        quality = np.float32(w.streamers[s.streamer[i]].quality / _QUALITY)
+        streamer = w.streamers[s.streamer[i]]
+        quality = np.float32(streamer.quality / _QUALITY)
+        sensationalism = np.float32(streamer.sensationalism / _SENSATIONALISM)
+        community = np.float32(math.log(np.float64(streamer.growth)) / _COMMUNITY)
         left_s = np.float32(w.rooms[room].end_s - s.time_s)
         row[HiddenCandidateColumn.TRUE_AFFINITY] = _clip(s.affinity[i] * _AFFINITY)
         row[HiddenCandidateColumn.ATTACHMENT] = s.attachment[known] if known >= 0 else 0.0
         row[HiddenCandidateColumn.HIGHLIGHT] = s.highlight[i]
         row[HiddenCandidateColumn.QUALITY] = _clip(quality)
+        row[HiddenCandidateColumn.SENSATIONALISM] = _clip(sensationalism)
+        row[HiddenCandidateColumn.COMMUNITY] = _clip(community)
+        row[HiddenCandidateColumn.FAMILIARITY] = s.familiarity[streamer.category]
         row[HiddenCandidateColumn.TIME_LEFT] = _log_scaled(left_s, _ROOM_S)
 
 
@@ -251,6 +349,8 @@ def encode(s, w, p, out):
     category_watch = after(out, at - num_categories)  # the context's last columns
     move(out, at, s.history, s.history.size)
     at += s.history.size
+    _encode_traces(s, after(out, at))
+    at += s.trace.size + 2 * num_categories
     _encode_candidates(s, w, p, category_watch, after(out, at))
     if p.observe_full:
         at += s.room.shape[0] * (_CANDIDATE + num_categories)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from livestream_env.reward import (
     MAX_COUNTED,
     REWARD_COMPONENTS,
@@ -13,6 +15,7 @@ from livestream_env.reward import (
 )
 from livestream_env.simulator import rng
 from livestream_env.simulator.compiling import entry_point, inlined
+from livestream_env.simulator.person import familiarity_gained, grown
 from livestream_env.simulator.response import (
     appeal,
     click_probability,
@@ -21,12 +24,13 @@ from livestream_env.simulator.response import (
     gift_price,
     gift_probability,
     like_mean,
+    tier,
     watch_log_mean,
     watch_time,
 )
 
 _NUM_COMPONENTS = len(REWARD_COMPONENTS)
-_NUM_PRICES = 64  # quantiles of a gift's price
+_NUM_PRICES = 32  # quantiles of a gift's price
 
 
 @inlined
@@ -43,22 +47,25 @@ def _mean_counted(mean):
 
 
 @inlined
-def _mean_of_gift(p):
-    """Expected gift component of a gift, by the midpoint rule on quantiles of its price."""
+def _mean_of_gift(p, gift_propensity):
+    """Expected gift component of a viewer's gift, by the midpoint rule on quantiles of its price."""
     total = 0.0
     for i in range(_NUM_PRICES):
-        total += gift_component(gift_price(p, rng.normal_quantile((i + 0.5) / _NUM_PRICES)))
+        noise = rng.normal_quantile((i + 0.5) / _NUM_PRICES)
+        price = gift_price(p, gift_propensity, noise)
+        total += (1.0 - p.gift_price_tier) * gift_component(price)
+        total += p.gift_price_tier * gift_component(tier(p, price))
     return total / _NUM_PRICES
 
 
 @inlined
-def _given_watch(a, p, gift_propensity, mean_of_gift, watch_s):
+def _given_watch(a, p, mean_of_gift, watch_s):
     """Expected :class:`RewardComponents` of a click, given the watch time."""
     return RewardComponents(
         watch=watch_component(watch_s, p.watch_in_minutes),
         like=_mean_counted(like_mean(a, p, watch_s)),
         comment=_mean_counted(comment_mean(a, p, watch_s)),
-        gift=gift_probability(a, p, gift_propensity, watch_s) * mean_of_gift,
+        gift=gift_probability(a, p, watch_s) * mean_of_gift,
         follow=follow_probability(a, p, watch_s),
     )
 
@@ -78,22 +85,30 @@ def expected_response(
     :class:`WorldArrays`.
     """
     p = parameters[0]
-    mean_of_gift = _mean_of_gift(p)
     for i in range(slots.shape[0]):
         s = slots[i]
-        propensity = float(w.viewers[s.viewer].gift_propensity)
+        mean_of_gift = _mean_of_gift(p, np.float64(w.viewers[s.viewer].gift_propensity))
         for slot in range(s.room.shape[0]):
             if s.room[slot] < 0:
                 continue
             row = out[i, slot]
             a = appeal(s, w, p, slot)
             row.click_probability = click_probability(a, s, p)
-            row.sensationalism = a.sensationalism
+            row.harm = a.sensitivity * a.sensationalism
+            familiarity = np.float64(s.familiarity[w.streamers[s.streamer[slot]].category])
             log_mean = watch_log_mean(a, s, p)
             for noise in quantiles:
                 watch_s = watch_time(log_mean, noise, a, p)
-                components = _given_watch(a, p, propensity, mean_of_gift, watch_s)
+                components = _given_watch(a, p, mean_of_gift, watch_s)
+                if p.use_attachment:
+                    new = grown(a.attachment, p, a.growth, watch_s, False)
+                    row.bond += a.growth * (new * new - a.attachment * a.attachment)
+                if p.use_curiosity:
+                    gained = familiarity_gained(familiarity, p, watch_s)
+                    row.breadth += gained / s.familiarity.shape[0]
                 for j in range(_NUM_COMPONENTS):
                     row.components[j] += components[j]
             for j in range(_NUM_COMPONENTS):
                 row.components[j] /= quantiles.shape[0]
+            row.bond /= quantiles.shape[0]
+            row.breadth /= quantiles.shape[0]

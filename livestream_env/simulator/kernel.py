@@ -21,7 +21,13 @@ from livestream_env.simulator.candidates import (
     prepare_categories,
 )
 from livestream_env.simulator.compiling import entry_point, inlined, prefetch
-from livestream_env.simulator.encoding import encode, log_impression
+from livestream_env.simulator.encoding import (
+    begin_traces,
+    encode,
+    log_impression,
+    observed_affinity,
+    trace_impression,
+)
 from livestream_env.simulator.person import (
     after_activity,
     begin_mood,
@@ -59,6 +65,7 @@ def _draw_viewer_day(s, w, p):
     for attempt in range(_ATTEMPTS):
         key = rng.mix(s.episode_key, attempt)
         s.viewer = viewer if viewer >= 0 else int(rng.uniform(key, rng.VIEWER) * w.viewers.shape[0])
+        _recall(s, w, p)
         first_day = day if day >= 0 else int(rng.uniform(key, rng.DAY) * p.first_days)
         s.start_s = first_day * DAY_S + DAY_START_S
         begin_mood(s, p, key)
@@ -98,7 +105,12 @@ def _begin_episode(s, w, p):
     for i in range(s.history.shape[0]):
         for j in range(s.history.shape[1]):
             s.history[i, j] = 0.0
-    _recall_attachments(s, w, p)
+    for i in range(s.num_attached):
+        find_room(s, w, i)
+    s.called = -1
+    for i in range(s.recent_room.shape[0]):
+        s.recent_room[i] = -1
+    begin_traces(s)
     prepare_categories(s, w, p)
     return Event(
         response=NO_RESPONSE,
@@ -112,8 +124,8 @@ def _begin_episode(s, w, p):
 
 
 @inlined
-def _recall_attachments(s, w, p):
-    """Fill the slot's memory with the streamers that the viewer knows beforehand."""
+def _recall(s, w, p):
+    """Fill the slot's memory with the streamers and categories that the viewer knows beforehand."""
     s.num_attached = 0
     for i in range(s.attachment.shape[0]):
         s.attachment[i] = 0.0
@@ -123,15 +135,19 @@ def _recall_attachments(s, w, p):
         s.attached_until_s[i] = 0.0
         s.attached_watch_s[i] = 0.0
         s.attached_followed[i] = 0
+        s.attached_growth[i] = 0.0
+        s.entered_room[i] = -1
+        s.entered_s[i] = 0.0
     viewer = w.viewers[s.viewer]
     for i in range(viewer.attached_streamer.shape[0]):
         if viewer.attached_streamer[i] >= 0:
-            known = remember(s, np.int64(viewer.attached_streamer[i]))
-            find_room(s, w, known)
+            known = remember(s, w, np.int64(viewer.attached_streamer[i]))
             s.attached_watch_s[known] = viewer.attached_watch_s[i]
             s.attached_followed[known] = viewer.attached_followed[i]
             if p.use_attachment:
                 s.attachment[known] = viewer.attached_strength[i]
+    for k in range(s.familiarity.shape[0]):
+        s.familiarity[k] = viewer.familiarity[k]
 
 
 @inlined
@@ -140,19 +156,23 @@ def _play(s, w, p, action):
     started_s = s.time_s
     key = _impression_key(s)
     shown, streamer_id = np.int64(s.room[action]), np.int64(s.streamer[action])
-    response, sensationalism = NO_RESPONSE, 0.0
+    response, harm = NO_RESPONSE, 0.0
     if shown >= 0:
-        sensationalism = np.float64(w.streamers[streamer_id].sensationalism)
-        response = respond(appeal(s, w, p, action), s, w, p, key)
+        a = appeal(s, w, p, action)
+        harm = a.sensitivity * a.sensationalism
+        response = respond(a, s, w, p, key)
+        s.recent_room[s.impression % s.recent_room.shape[0]] = s.room[action]
     # An empty screen takes time, too, and tires like any room that is passed over.
-    live_through(s, w, p, action, response, sensationalism)
+    live_through(s, w, p, action, response, harm)
+    visit_ended = leaves(s, p, key)
     if shown >= 0:
         streamer = w.streamers[streamer_id]
         log_impression(s, response, streamer.cover, streamer.category)
+        affinity = observed_affinity(s, w, p, action)
+        trace_impression(s, response, streamer, affinity, visit_ended)
     s.impression += 1
     s.visit_impression += 1
 
-    visit_ended = leaves(s, p, key)
     left_s = s.time_s
     if visit_ended and not p.one_visit:
         stay_away(s, w, p, key)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from livestream_env.simulator import rng
-from livestream_env.simulator.availability import remember_room
+from livestream_env.simulator.availability import remember_room, room_of_attached
 from livestream_env.simulator.compiling import inlined
 from livestream_env.world import DAY_S
 
@@ -37,12 +37,44 @@ def after_activity(p, time_s, seconds):
 
 
 @inlined
+def loyalty(s, p):
+    """From 0 to 1, by the squares of attachments, each weighted by its streamer's community.
+
+    Squares: a few strong ties bring viewers back, not many loose ones.
+    """
+    total = 0.0
+    if p.use_attachment:
+        for i in range(s.attachment.shape[0]):
+            total += np.float64(s.attached_growth[i] * s.attachment[i] * s.attachment[i])
+    return -math.expm1(-total / p.loyalty_scale)
+
+
+@inlined
+def breadth(s, p):
+    """Mean familiarity with a category, from 0 to 1."""
+    total = 0.0
+    if p.use_curiosity:
+        for k in range(s.familiarity.shape[0]):
+            total += np.float64(s.familiarity[k])
+    return total / s.familiarity.shape[0]
+
+
+@inlined
 def gap_s(s, w, p, key):
-    """Seconds of mean activity until the next visit: log-normal, shorter when satisfied."""
+    """Seconds of mean activity until the next visit: log-normal.
+
+    Shorter when satisfied, when attached to streamers, and when familiar with many categories;
+    together by a factor of at most exp(return_limit), or the few happiest would fill the logs.
+    """
+    pull = (
+        p.return_satisfaction * s.satisfaction
+        + p.return_loyalty * loyalty(s, p)
+        + p.return_breadth * breadth(s, p)
+    )
     log_gap = (
         p.log_gap_s
         - math.log(np.float64(w.viewers[s.viewer].activity))
-        - p.return_satisfaction * s.satisfaction
+        - p.return_limit * math.tanh(pull / p.return_limit)
         + p.return_noise_std * rng.normal(key, rng.RETURN)
     )
     return math.exp(min(max(log_gap, 0.0), 20.0))
@@ -59,7 +91,7 @@ def pass_time(s, p, seconds):
 
 
 @inlined
-def remember(s, streamer):
+def remember(s, w, streamer):
     """Index of a new entry for the streamer; the weakest gives way when memory is full.
 
     Without her room, see :func:`livestream_env.simulator.availability.find_room`.
@@ -76,15 +108,29 @@ def remember(s, streamer):
     s.attachment[i] = 0.0
     s.attached_watch_s[i] = 0.0
     s.attached_followed[i] = 0
+    s.attached_growth[i] = w.streamers[streamer].growth
+    s.entered_room[i] = -1
+    s.entered_s[i] = 0.0
     return i
 
 
 @inlined
-def grown(attachment, p, response):
-    """Attachment after the watch of a click: after a long one, a tenth closer to 1."""
-    share = -math.expm1(-response.watch_s / p.attachment_scale_s)
-    new = attachment + p.attachment_gain * (1.0 - attachment) * share
-    return max(new, p.follow_attachment) if response.follow else new
+def grown(attachment, p, growth, watch_s, follow):
+    """Attachment after the watch of a click: after a long one, some way closer to 1.
+
+    The way is ``attachment_gain`` times the ``growth`` of the streamer's community.
+    """
+    share = -math.expm1(-watch_s / p.attachment_scale_s)
+    gain = min(1.0, p.attachment_gain * growth)
+    new = attachment + gain * (1.0 - attachment) * share
+    return max(new, p.follow_attachment) if follow else new
+
+
+@inlined
+def familiarity_gained(familiarity, p, watch_s):
+    """What a watch adds to the familiarity with a category: less, the more there is."""
+    share = -math.expm1(-watch_s / p.familiarity_scale_s)
+    return p.familiarity_gain * (1.0 - familiarity) * share
 
 
 @inlined
@@ -92,26 +138,30 @@ def grow_attachment(s, w, p, slot, streamer, response):
     """Log a click, and let attachment grow by the watch."""
     i = s.known[slot]
     if i < 0:
-        i = remember(s, streamer)
+        i = remember(s, w, streamer)
         remember_room(s, w, i, np.int64(s.room[slot]))
+    s.entered_room[i] = s.room[slot]
+    s.entered_s[i] = s.time_s
     s.attached_watch_s[i] += np.float32(response.watch_s)
     if response.follow:
         s.attached_followed[i] = 1
     if p.use_attachment:
-        s.attachment[i] = grown(np.float64(s.attachment[i]), p, response)
+        strength, growth = np.float64(s.attachment[i]), np.float64(s.attached_growth[i])
+        s.attachment[i] = grown(strength, p, growth, response.watch_s, response.follow)
 
 
 @inlined
-def update_mood(s, p, response, sensationalism):
+def update_mood(s, p, response, harm):
     """Satisfaction and fatigue after an impression.
 
-    Satisfaction rises by long views, falls by clicks regretted at once, and falls by every click
-    on a sensational room: what wins the click costs goodwill. That is why greed does not pay.
+    Satisfaction rises by long views, falls by clicks regretted at once, and falls by a click on a
+    room whose sensationalism the viewer minds (``harm``: that times her sensitivity): what wins
+    the click costs goodwill, and how much depends on who watches.
     """
     if p.use_satisfaction:
         change = 0.0
         if response.click:
-            change -= p.satisfaction_harm * sensationalism
+            change -= p.satisfaction_harm * harm
             if response.watch_s > p.satisfaction_long_view_s:
                 change += p.satisfaction_view
             elif response.watch_s < p.short_view_s:
@@ -123,12 +173,15 @@ def update_mood(s, p, response, sensationalism):
 
 
 @inlined
-def satiate(s, w, p, category, watch_s):
-    """Add a watch to the satiation with its category."""
+def get_to_know(s, w, p, category, watch_s):
+    """Add a watch to the satiation and to the familiarity with its category."""
     s.category_watch_s[category] += np.float32(watch_s)
     if p.use_satiation:
         gain = p.satiation_gain * float(w.viewers[s.viewer].satiation_gain[category])
         s.satiation[category] += np.float32(gain * math.log1p(watch_s / _SATIATING_S))
+    if p.use_curiosity:
+        gained = familiarity_gained(np.float64(s.familiarity[category]), p, watch_s)
+        s.familiarity[category] += np.float32(gained)
 
 
 @inlined
@@ -148,10 +201,10 @@ def begin_rested(s):
 
 
 @inlined
-def live_through(s, w, p, slot, response, sensationalism):
+def live_through(s, w, p, slot, response, harm):
     """All that an impression does to the viewer, in order: time, memory, mood.
 
-    ``slot`` is that of the candidate shown, ``sensationalism`` its streamer's; of an empty slot 0.
+    ``slot`` is that of the candidate shown, ``harm`` as in :func:`update_mood`; of an empty slot 0.
     """
     seconds = p.browse_s + response.watch_s
     s.time_s += seconds
@@ -159,10 +212,10 @@ def live_through(s, w, p, slot, response, sensationalism):
     if response.click:
         streamer = np.int64(s.streamer[slot])
         grow_attachment(s, w, p, slot, streamer, response)
-        satiate(s, w, p, w.streamers[streamer].category, response.watch_s)
+        get_to_know(s, w, p, w.streamers[streamer].category, response.watch_s)
         s.watch_s += response.watch_s
         s.clicks += 1
-    update_mood(s, p, response, sensationalism)
+    update_mood(s, p, response, harm)
 
 
 @inlined
@@ -187,14 +240,37 @@ def begin_visit(s, time_s):
 
 
 @inlined
+def called_s(s, w, p, key, back_s):
+    """When the viewer comes back: at ``back_s``, or before, when a streamer she knows goes live.
+
+    Who goes live notifies those attached to her; the first call that is heeded counts.
+    """
+    calls = rng.mix(key, rng.NOTIFICATION)
+    s.called = -1
+    for i in range(s.num_attached):
+        room_of_attached(s, w, i, s.time_s)
+        opens_s = s.attached_from_s[i]
+        if s.time_s < opens_s < back_s:
+            heeds = p.notification * np.float64(s.attachment[i])
+            if rng.uniform(calls, s.attached_streamer[i]) < heeds:
+                back_s = opens_s
+                s.called = i
+    return back_s
+
+
+@inlined
 def stay_away(s, w, p, key):
-    """Leave, and come back after the gap; what the viewer feels fades meanwhile."""
+    """Leave, and come back after the gap or a call; what the viewer feels fades meanwhile."""
     back_s = after_activity(p, s.time_s, gap_s(s, w, p, key))
+    back_s = called_s(s, w, p, key, back_s)
     away_s = back_s - s.time_s
     pass_time(s, p, away_s)
     s.satisfaction *= math.exp(-away_s / (p.satisfaction_decay_days * DAY_S))
     fading = np.float32(0.5 ** (away_s / (p.attachment_half_life_days * DAY_S)))
     for i in range(s.num_attached):
         s.attachment[i] *= fading
+    fading = np.float32(0.5 ** (away_s / (p.familiarity_half_life_days * DAY_S)))
+    for k in range(s.familiarity.shape[0]):
+        s.familiarity[k] *= fading
     s.visit += 1
     begin_visit(s, back_s)

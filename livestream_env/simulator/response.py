@@ -13,6 +13,7 @@ import numpy as np
 
 from livestream_env.simulator import rng
 from livestream_env.simulator.compiling import inlined
+from livestream_env.simulator.world_arrays import COVER_SCALE
 
 
 class Appeal(NamedTuple):
@@ -23,8 +24,15 @@ class Appeal(NamedTuple):
     highlight: float
     quality: float
     sensationalism: float
+    cover: float  # its appeal
     satiation: float
+    entered: float  # 1: just now; fades
+    surge: float  # of the audience, log
+    growth: float  # of attachments to the streamer, relative
     followed: bool
+    sensitivity: float  # the viewer's
+    click_propensity: float  # likewise
+    gift_propensity: float  # likewise
     limit_s: float  # longest possible watch: the room's end, or the cap
 
 
@@ -42,6 +50,12 @@ class Response(NamedTuple):
 NO_RESPONSE = Response(click=False, watch_s=0.0, likes=0, comments=0, gift_value=0.0, follow=False)
 _LARGEST_LOG_S = 20.0  # of a watch time: beyond every limit, and exp of more might overflow
 _LARGEST_LOG_PRICE = 50.0  # likewise
+_SMALLEST_PROPENSITY = 1e-9
+# Round prices, in coins, as a shop of gifts has them (assumed).
+_TIERS = (
+    *(1.0, 10.0, 20.0, 50.0, 99.0, 199.0, 299.0, 520.0, 999.0, 1_314.0, 2_999.0, 5_200.0),
+    *(9_999.0, 18_888.0, 56_246.0),
+)
 _FOLLOW_SCALE_S = 30.0
 
 
@@ -50,6 +64,7 @@ def appeal(s, w, p, slot):
     """The :class:`Appeal` of the candidate in ``slot`` (which must not be empty)."""
     room = w.rooms[s.room[slot]]
     streamer = w.streamers[s.streamer[slot]]
+    viewer = w.viewers[s.viewer]
     known = s.known[slot]
     return Appeal(
         affinity=np.float64(s.affinity[slot]),
@@ -57,8 +72,15 @@ def appeal(s, w, p, slot):
         highlight=np.float64(s.highlight[slot]),
         quality=np.float64(streamer.quality),
         sensationalism=np.float64(streamer.sensationalism),
+        cover=COVER_SCALE * np.float64(streamer.cover),
         satiation=np.float64(s.satiation[streamer.category]),
+        entered=np.float64(s.entered[slot]),
+        surge=np.float64(s.surge[slot]),
+        growth=np.float64(streamer.growth),
         followed=known >= 0 and s.attached_followed[known] != 0,
+        sensitivity=np.float64(viewer.sensitivity),
+        click_propensity=np.float64(viewer.click_propensity),
+        gift_propensity=np.float64(viewer.gift_propensity),
         limit_s=min(room.end_s - s.time_s - p.browse_s, p.watch_cap_s),
     )
 
@@ -68,10 +90,13 @@ def click_probability(a, s, p):
     """P(click): logistic."""
     log_odds = (
         p.click_bias
+        + a.click_propensity
         + p.click_affinity * a.affinity
         + p.click_attachment * a.attachment
         + p.click_highlight * a.highlight
-        + p.click_sensationalism * a.sensationalism
+        + (p.click_sensationalism - p.click_sensitivity * a.sensitivity) * a.cover
+        + p.click_audience * a.surge
+        - p.click_seen * a.entered
         - p.click_satiation * a.satiation
         - p.click_fatigue * s.fatigue
         + p.click_satisfaction * s.satisfaction
@@ -88,7 +113,7 @@ def watch_log_mean(a, s, p):
         + p.watch_attachment * a.attachment
         + p.watch_highlight * a.highlight
         + p.watch_quality * a.quality
-        + p.watch_sensationalism * a.sensationalism
+        + (p.watch_sensationalism - p.watch_sensitivity * a.sensitivity) * a.sensationalism
         - p.watch_satiation * a.satiation
         + p.watch_satisfaction * s.satisfaction
     )
@@ -126,18 +151,33 @@ def gift_hazard(rate, attachment, p, watch_s):
 
 
 @inlined
-def gift_probability(a, p, gift_propensity, watch_s):
-    """P(a gift in the watch)."""
-    rate = p.gift_per_min * gift_propensity
+def gift_probability(a, p, watch_s):
+    """P(a gift in the watch): more in a strong community, and before many eyes."""
+    rate = p.gift_per_min * a.gift_propensity * a.growth**p.gift_community
+    rate *= math.exp(p.gift_audience * a.surge)
     return -math.expm1(-gift_hazard(rate, a.attachment, p, watch_s))
 
 
 @inlined
-def gift_price(p, noise):
-    """Coins of a gift, a whole number up to the highest price; ``noise`` is standard normal."""
+def gift_price(p, gift_propensity, noise):
+    """Coins of a gift, a whole number up to the highest price; ``noise`` is standard normal.
+
+    Who gives more often also gives more at a time.
+    """
     log_price = p.gift_price_log_mean + p.gift_price_log_std * noise
+    log_price += p.gift_price_propensity * math.log(max(gift_propensity, _SMALLEST_PROPENSITY))
     price = math.exp(min(log_price, _LARGEST_LOG_PRICE))
     return min(float(math.ceil(price)), p.gift_price_max)
+
+
+@inlined
+def tier(p, price):
+    """The price of the shop's gift that is nearest to ``price``, in ratio: a round one."""
+    nearest = _TIERS[0]
+    for round_price in _TIERS:
+        if round_price <= p.gift_price_max and price * price >= nearest * round_price:
+            nearest = round_price
+    return nearest
 
 
 @inlined
@@ -158,9 +198,10 @@ def respond(a, s, w, p, key):
     likes = rng.poisson(like_mean(a, p, watch_s), rng.uniform(key, rng.LIKE))
     comments = rng.poisson(comment_mean(a, p, watch_s), rng.uniform(key, rng.COMMENT))
     gift_value = 0.0
-    propensity = float(w.viewers[s.viewer].gift_propensity)
-    if rng.uniform(key, rng.GIFT) < gift_probability(a, p, propensity, watch_s):
-        gift_value = gift_price(p, rng.normal(key, rng.GIFT_PRICE))
+    if rng.uniform(key, rng.GIFT) < gift_probability(a, p, watch_s):
+        gift_value = gift_price(p, a.gift_propensity, rng.normal(key, rng.GIFT_PRICE))
+        if rng.uniform(key, rng.GIFT_TIER) < p.gift_price_tier:
+            gift_value = tier(p, gift_value)
     follow = rng.uniform(key, rng.FOLLOW) < follow_probability(a, p, watch_s)
     return Response(
         click=True,

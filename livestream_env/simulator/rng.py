@@ -30,6 +30,8 @@ GIFT_PRICE = 6
 FOLLOW = 7
 EXIT = 8
 RETURN = 9
+GIFT_TIER = 10
+NOTIFICATION = 11
 CANDIDATES = 16
 # Of the attempts to draw an episode's beginning.
 VIEWER = 0

@@ -16,11 +16,13 @@ from numba import config as numba_config
 from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig
-from livestream_env.observation import HistoryColumn
+from livestream_env.observation import NUM_DECAYS, HistoryColumn, TraceColumn
 from livestream_env.reward import REWARD_COMPONENTS
 from livestream_env.world import DAY_S, World
 
 MAX_ATTACHMENTS = 32  # streamers that a viewer remembers; the weakest gives way
+
+RECENT_ROOMS = 16  # shown lately: retrieval leaves them out
 
 SPARE_DRAWS = 2  # draws of candidates beyond what is needed, per source
 
@@ -90,6 +92,8 @@ def slot_fields(num_categories: int, num_candidates: int, history_length: int) -
         Field("fatigue", "f8", 0, LARGE),
         Field("satiation", "f4", 0, LARGE, category),
         Field("attachment", "f4", 0, 1, entry),
+        Field("attached_growth", "f4", 0, LARGE, entry),  # of the attachment, relative
+        Field("familiarity", "f4", 0, 1, category),
         # What the platform has logged
         Field("num_attached", "i8", 0, MAX_ATTACHMENTS),
         Field("attached_streamer", "i4", -1, LAST_STREAMER, entry),
@@ -98,17 +102,27 @@ def slot_fields(num_categories: int, num_candidates: int, history_length: int) -
         Field("attached_until_s", "f8", -LARGE, FOREVER, entry),  # and its end
         Field("attached_watch_s", "f4", 0, LARGE, entry),
         Field("attached_followed", "i1", 0, 1, entry),
+        Field("entered_room", "i4", -1, LAST_ROOM, entry),  # of hers, the last one clicked, or -1
+        Field("entered_s", "f8", 0, LARGE, entry),  # and when
+        Field("called", "i4", -1, MAX_ATTACHMENTS - 1),  # the entry whose call began the visit
+        Field("recent_room", "i4", -1, LAST_ROOM, (RECENT_ROOMS,)),  # shown lately, or -1
         Field("category_watch_s", "f4", 0, LARGE, category),  # with exponential forgetting
         Field("watch_s", "f8", 0, LARGE),  # in the episode
         Field("clicks", "i8", 0, MANY),
         # Rows as observed, latest first; zeros where there is no such impression
         Field("history", "f4", -1, 1, row),
+        # Faded sums over the episode's impressions, as observed: see ``encoding.trace_impression``
+        Field("trace", "f4", -1, 1, (NUM_DECAYS * len(TraceColumn),)),
+        Field("category_shown", "f4", 0, 1, category),
+        Field("category_clicked", "f4", 0, 1, category),
         # The candidates on the screen; -1 where the slot is empty
         Field("room", "i4", -1, LAST_ROOM, candidate),
         Field("streamer", "i4", -1, LAST_STREAMER, candidate),
         Field("known", "i4", -1, MAX_ATTACHMENTS - 1, candidate),  # among the attached, or -1
         Field("affinity", "f4", -LARGE, LARGE, candidate),  # true
         Field("highlight", "f4", 0, 1, candidate),  # as availability.highlight
+        Field("entered", "f4", 0, 1, candidate),  # 1: just now; fades
+        Field("surge", "f4", -LARGE, LARGE, candidate),  # of the audience, log
         Field("room_start_s", "f8", -LARGE, LARGE, candidate),
         Field("cell", "i4", 0, 2**31 - 1, candidate),  # half minute, as availability.cell_at
         # While candidates are retrieved: in which order slots are filled, how many are,
@@ -168,7 +182,9 @@ EXPECTATION_DTYPE = np.dtype(
     [
         ("click_probability", "f8"),
         ("components", "f8", (len(REWARD_COMPONENTS),)),  # of the reward, given a click
-        ("sensationalism", "f8"),
+        ("harm", "f8"),  # sensationalism times the viewer's sensitivity
+        ("bond", "f8"),  # growth of loyalty's weighted squares of attachments, given a click
+        ("breadth", "f8"),  # growth of breadth, given a click
     ]
 )
 
@@ -196,6 +212,8 @@ SWITCHES = (
     "satiation",
     "satisfaction",
     "attachment",
+    "curiosity",
+    "audience",
     "highlights",
 )
 _PARAMETER_DTYPE = np.dtype(

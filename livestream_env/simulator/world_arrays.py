@@ -25,8 +25,8 @@ _LOG_FOLLOW = math.log1p(5_000)
 _LOG_FANS = math.log1p(100_000)
 _LOG_ACTIVITY = 3.0
 _TASTE = 4.0
-_LOG_POPULARITY = 5.0
-_COVER = 3.0
+COVER_SCALE = 3.0  # the kernel takes a cover's appeal from its column
+_FAN_CLUB = 3.0
 
 _LINE = 64  # bytes, of a cache
 _LARGE_PAGE = 2 << 20  # bytes
@@ -120,16 +120,18 @@ def _viewers(world: World) -> NDArray[Any]:
 
 
 def _streamers(world: World) -> NDArray[Any]:
-    """What a candidate needs of its streamer: 60 bytes of the default world's."""
+    """What a candidate needs of its streamer: a line of the cache or so."""
     streamers = world.streamers
     embedding = _padded(streamers["embedding"])
-    popularity = np.log(np.maximum(streamers["popularity"], 1e-9)) / _LOG_POPULARITY
+    popularity = np.log(np.maximum(streamers["popularity"], 1e-9))
     return _packed(
         _streamer_dtype(streamers.dtype, embedding.shape[1]),
         streamers,
         embedding=embedding,
-        cover=(streamers["sensationalism"] / _COVER).clip(-1.0, 1.0),
-        popularity=popularity.clip(-1.0, 1.0),
+        cover=(streamers["cover"] / COVER_SCALE).clip(-1.0, 1.0),
+        fan_club=(streamers["fan_club"] / _FAN_CLUB).clip(-1.0, 1.0),
+        growth=np.exp(streamers["community"]),
+        popularity=popularity,
     )
 
 
@@ -144,7 +146,8 @@ def _packed(dtype: np.dtype[Any], table: NDArray[Any], **columns: NDArray[Any]) 
 @functools.cache  # see state.py
 def _viewer_dtype(of: np.dtype[Any], embedding_dim: int, num_features: int) -> np.dtype[Any]:
     """Packed from a table of viewers of the type ``of``."""
-    drawn = ("activity", "gift_propensity", "taste", "satiation_gain")
+    drawn = ("activity", "gift_propensity", "click_propensity", "sensitivity")
+    drawn += ("taste", "interest", "familiarity", "satiation_gain")
     attached = ("attached_streamer", "attached_strength", "attached_watch_s", "attached_followed")
     return np.dtype(
         [
@@ -165,8 +168,10 @@ def _streamer_dtype(of: np.dtype[Any], embedding_dim: int) -> np.dtype[Any]:
         [
             ("embedding", "f4", (embedding_dim,)),
             *((name, of[name]) for name in copied),
-            ("cover", "f4"),  # observed
-            ("popularity", "f4"),  # observed
+            ("growth", "f4"),  # of attachments to her, relative
+            ("cover", "f4"),  # as observed
+            ("fan_club", "f4"),  # as observed
+            ("popularity", "f4"),  # log
         ],
         align=True,
     )

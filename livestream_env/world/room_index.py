@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from livestream_env.code_cache import cached_njit
 
+MAX_CELLS = 2**21  # more than a room has half minutes
 CONTENT_STEP_S = 30.0  # grid of a room's content (Sliver, Moment&Cross: windows of 30 s)
 INDEX_STEP_S = 900.0  # grid of the availability index: 31 cells of content, of 32 bits
 

@@ -20,8 +20,7 @@ from livestream_env.world.tables import (
     viewer_dtype,
 )
 
-# Viewers begin with attachments to streamers they know that are uniform between these.
-WEAKEST_ATTACHMENT, STRONGEST_ATTACHMENT = 0.3, 1.0
+_DEMOGRAPHIC_STD = 0.98  # of .8 age + .6 gender, as viewers are drawn
 
 
 def draw_world(config: WorldConfig, seed: int) -> dict[str, Any]:
@@ -50,14 +49,29 @@ def _draw_streamers(config: WorldConfig, rng: np.random.Generator) -> NDArray[An
     streamers = np.zeros(count, streamer_dtype(config.embedding_dim))
     streamers["category"] = rng.integers(config.num_categories, size=count)
     streamers["popularity"] = rng.lognormal(0.0, config.popularity_std, count)
-    streamers["quality"] = rng.normal(0.0, config.quality_std, count)
-    streamers["sensationalism"] = rng.normal(0.0, config.sensationalism_std, count)
+    # Strong communities are built by streamers who are neither loud nor polished (assumed).
+    z_community, z_quality, z_loud, z_cover, z_fans = rng.normal(0.0, 1.0, (5, count))
+    loud = seen_with(z_community, config.community_sensationalism, z_loud)
+    cover = seen_with(loud, config.cover_correlation, z_cover)
+    quality = seen_with(z_community, config.community_quality, z_quality)
+    streamers["quality"] = config.quality_std * quality
+    streamers["sensationalism"] = config.sensationalism_std * loud
+    streamers["cover"] = config.sensationalism_std * cover
+    streamers["community"] = config.community_std * z_community
+    streamers["fan_club"] = seen_with(z_community, config.fan_club_correlation, z_fans)
     hours = rng.choice(24, size=count, p=_normalised_activity())
     streamers["home_hour"] = hours + rng.random(count)
     # The dot product with a viewer's standard normal embedding has s.d. pair_affinity_std.
     scale = config.pair_affinity_std / np.sqrt(config.embedding_dim)
     streamers["embedding"] = rng.normal(0.0, scale, (count, config.embedding_dim))
     return streamers
+
+
+def seen_with(
+    true: NDArray[np.float64], correlation: float, noise: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What has this correlation with ``true``; all three are of mean 0 and variance 1."""
+    return correlation * true + np.sqrt(1.0 - correlation**2) * noise
 
 
 def viewer_activity(
@@ -76,9 +90,41 @@ def draw_satiation_gain(
     return rng.lognormal(-0.5 * spread**2, spread, shape)
 
 
+def draw_sensitivity(
+    config: WorldConfig,
+    age: NDArray[np.integer[Any]],
+    gender: NDArray[np.integer[Any]],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """How much viewers of an ``age`` and ``gender`` mind sensational rooms: normal, (n,)."""
+    z_age, z_gender = _demographics(age, gender)
+    demographic = (0.8 * z_age + 0.6 * z_gender) / _DEMOGRAPHIC_STD
+    own = rng.normal(0.0, 1.0, len(demographic))
+    z = seen_with(demographic, config.sensitivity_demographic, own)
+    return config.sensitivity_mean + config.sensitivity_std * z
+
+
+def _demographics(
+    age: NDArray[np.integer[Any]], gender: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Age and gender on a scale of about mean 0 and variance 1, (n,) each."""
+    return (age - 3.3) / 1.6, np.array([-1.0, 1.0, 0.0])[gender] - 0.09
+
+
+def use_of_service(
+    activity: NDArray[np.floating[Any]], click_propensity: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
+    """How much a viewer knows of the service beforehand, relative: 1 for an average one, (n,).
+
+    Who visits and clicks more has met more streamers and categories; it saturates.
+    """
+    clicks = np.asarray(activity * np.exp(2.0 * click_propensity), np.float64)
+    return 6.0 * clicks / (clicks + 5.0)
+
+
 def watched_before(strength: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Seconds after which the growth law 1 - exp(-seconds / 3,000) has come to an attachment."""
-    return np.asarray(-3000.0 * np.log1p(-np.minimum(strength, 0.98)))
+    """Seconds after which the growth law 1 - exp(-seconds / 2,000) has come to an attachment."""
+    return np.asarray(-2000.0 * np.log1p(-np.minimum(strength, 0.98)))
 
 
 def _draw_viewers(
@@ -92,8 +138,7 @@ def _draw_viewers(
     viewers["gender"] = rng.choice(len(GENDERS), size=count, p=(0.44, 0.53, 0.03))
 
     # Demographics shift tastes: categories differ in their appeal by age and gender (assumed).
-    age = (viewers["age"] - 3.3) / 1.6
-    gender = np.array([-1.0, 1.0, 0.0])[viewers["gender"]]
+    age, gender = _demographics(viewers["age"], viewers["gender"])
     loadings = rng.normal(0.0, 0.5, (2, categories))
     concentration = config.taste_concentration * np.exp(
         age[:, None] * loadings[0] + gender[:, None] * loadings[1]
@@ -120,8 +165,26 @@ def _draw_viewers(
     viewers["fan_count"] = np.floor(
         np.exp(1.5 + 1.5 * z_social + 1.5 * viewers["is_streamer"] + 0.3 * activity)
     )
+    _draw_hidden_traits(config, viewers, rng)
     _draw_attachments(config, viewers, streamers, rng)
     return viewers
+
+
+def _draw_hidden_traits(
+    config: WorldConfig, viewers: NDArray[Any], rng: np.random.Generator
+) -> None:
+    """What only shows in how a viewer reacts."""
+    count, categories = viewers["taste"].shape
+    viewers["sensitivity"] = draw_sensitivity(config, viewers["age"], viewers["gender"], rng)
+    viewers["click_propensity"] = rng.normal(0.0, config.click_propensity_std, count)
+    viewers["interest"] = rng.normal(0.0, config.interest_std, (count, categories))
+    # Familiar with what one likes: by the shares that retrieval gives the categories, on average.
+    liked = np.exp(viewers["taste"].astype(float))
+    liked /= liked.mean(1, keepdims=True)
+    use = use_of_service(viewers["activity"], viewers["click_propensity"])
+    mean = np.minimum(config.initial_familiarity, 0.99)
+    odds = mean / (1.0 - mean) * liked * use[:, None]
+    viewers["familiarity"] = odds / (1.0 + odds)
 
 
 def _draw_attachments(
@@ -132,7 +195,8 @@ def _draw_attachments(
 ) -> None:
     """Give each viewer ``1 + Poisson`` streamers, popular ones of liked categories first."""
     count = len(viewers)
-    known = np.minimum(1 + rng.poisson(config.initial_attachments, count), INITIAL_ATTACHMENTS)
+    use = use_of_service(viewers["activity"], viewers["click_propensity"])
+    known = np.minimum(1 + rng.poisson(config.initial_attachments * use), INITIAL_ATTACHMENTS)
     known = np.minimum(known, len(streamers))
     viewers["attached_streamer"] = -1
     log_popularity = np.log(streamers["popularity"].astype(float))
@@ -141,13 +205,14 @@ def _draw_attachments(
         taste = viewers["taste"][chunk][:, streamers["category"]]
         affinity = taste + viewers["embedding"][chunk] @ streamers["embedding"].T
         # Gumbel noise on log weights draws without replacement (Gumbel top-k).
-        score = log_popularity + 1.2 * affinity + rng.gumbel(size=affinity.shape)
+        score = 0.2 * log_popularity + 4.0 * affinity / 1.2 + rng.gumbel(size=affinity.shape)
         most = min(INITIAL_ATTACHMENTS, len(streamers))
         top = np.argpartition(-score, most - 1, axis=1)[:, :most]
         order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1)
         viewers["attached_streamer"][chunk, :most] = np.take_along_axis(top, order, axis=1)
     beyond = np.arange(INITIAL_ATTACHMENTS) >= known[:, None]
-    strength = rng.uniform(WEAKEST_ATTACHMENT, STRONGEST_ATTACHMENT, (count, INITIAL_ATTACHMENTS))
+    between = config.initial_strength_min, config.initial_strength_max
+    strength = rng.uniform(*between, (count, INITIAL_ATTACHMENTS))
     # With an error: what was watched before is a proxy of the attachment, not the attachment.
     watched = watched_before(strength)
     watched *= rng.lognormal(0.0, 0.5, watched.shape)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 DAY_S = 86_400.0
-INITIAL_ATTACHMENTS = 12  # most streamers that a viewer knows at the start of an episode
+INITIAL_ATTACHMENTS = 32  # most streamers that a viewer knows at the start of an episode
 MIN_ROOM_S = 60.0
 MAX_DAYS = 4_000  # of a world
 MAX_DIMENSION = 1_024  # categories, and numbers of an embedding
@@ -31,8 +31,12 @@ def viewer_dtype(num_categories: int, embedding_dim: int) -> np.dtype[Any]:
             ("fan_count", "f4"),
             ("activity", "f4"),  # visits per day, relative
             ("gift_propensity", "f4"),  # mean 1 over viewers
+            ("click_propensity", "f4"),  # hidden: log-odds of clicks, mean 0 over viewers
+            ("sensitivity", "f4"),  # hidden: what a unit of sensationalism costs her
             ("taste", "f4", (num_categories,)),  # mean 0, variance 1 over viewers
             ("embedding", "f4", (embedding_dim,)),
+            ("interest", "f4", (num_categories,)),  # hidden: of affinity, beyond her known taste
+            ("familiarity", "f4", (num_categories,)),  # hidden: at the start, [0, 1]
             ("satiation_gain", "f4", (num_categories,)),  # mean 1
             ("attached_streamer", "i4", (INITIAL_ATTACHMENTS,)),
             ("attached_strength", "f4", (INITIAL_ATTACHMENTS,)),  # [0, 1]
@@ -52,7 +56,10 @@ def streamer_dtype(embedding_dim: int) -> np.dtype[Any]:
             ("num_rooms", "i4"),
             ("popularity", "f4"),  # retrieval weight and audience, relative
             ("quality", "f4"),  # hidden: holds viewers
-            ("sensationalism", "f4"),  # visible on the cover: wins clicks, harms satisfaction
+            ("sensationalism", "f4"),  # hidden: holds viewers, harms their satisfaction
+            ("cover", "f4"),  # appeal of the cover, sensationalism as it is observed: wins clicks
+            ("community", "f4"),  # hidden: log of how fast attachments to her grow
+            ("fan_club", "f4"),  # community as it is observed, mean 0, variance 1
             ("home_hour", "f4"),  # habitual local hour of starting
             ("embedding", "f4", (embedding_dim,)),
         ],
@@ -84,8 +91,12 @@ VIEWER_RANGES: dict[str, tuple[float, float]] = {
     "fan_count": _COUNT,
     "activity": (1e-6, 1e6),
     "gift_propensity": (0, 1e9),
+    "click_propensity": (-30, 30),
+    "sensitivity": _UNBOUNDED,
     "taste": _UNBOUNDED,
     "embedding": _UNBOUNDED,
+    "interest": _UNBOUNDED,
+    "familiarity": (0, 1),
     "satiation_gain": (0, 1e9),
     "attached_strength": (0, 1),
     "attached_watch_s": (0, 1e9),
@@ -95,6 +106,9 @@ STREAMER_RANGES: dict[str, tuple[float, float]] = {
     "popularity": (1e-15, 1e15),
     "quality": _UNBOUNDED,
     "sensationalism": _UNBOUNDED,
+    "cover": _UNBOUNDED,
+    "community": (-30, 30),
+    "fan_club": _UNBOUNDED,
     "home_hour": (0, 24),
     "embedding": _UNBOUNDED,
 }
