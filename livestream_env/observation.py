@@ -42,6 +42,7 @@ class ViewerColumn(_Column):
     FOLLOW_COUNT = auto()
     FAN_COUNT = auto()
     ACTIVITY = auto()
+    PAST_REGRET = auto()
 
 
 class ContextColumn(_Column):

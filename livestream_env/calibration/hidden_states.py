@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from livestream_env.config import SimulatorConfig
+from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.simulator.person import grown, pass_time, satiate, update_mood
 from livestream_env.simulator.state import config_record, kernel_array
 from livestream_env.world import DAY_S, viewer_dtype
@@ -94,6 +94,7 @@ def hidden_states(
         kernel_array(mood),
         _AverageViewer(kernel_array(average)),
         config_record(config),
+        WorldConfig().sensitivity_mean,
         out,
     )
     return out
@@ -109,6 +110,7 @@ def _retrace(  # type: ignore[no-untyped-def]
     mood,
     w,
     parameters,
+    sensitivity,
     out,
 ):
     s, p = mood[0], parameters[0]
@@ -144,7 +146,7 @@ def _retrace(  # type: ignore[no-untyped-def]
         view = _View(x.click, watch_s, x.follow)
         pass_time(s, p, p.browse_s + watch_s)
         if x.click:
-            attachment[at] = grown(attachment[at], p, view)
+            attachment[at] = grown(attachment[at], p, 1.0, watch_s, view.follow)
             satiate(s, w, p, x.category, watch_s)
-        update_mood(s, p, view, float(sensationalism[x.streamer]))
+        update_mood(s, p, view, sensitivity * float(sensationalism[x.streamer]))
         ready_s = x.start_s + p.browse_s + watch_s

@@ -29,7 +29,6 @@ from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.simulator.candidates import AFFINITY_SCALE, QUALITY_WEIGHT
 from livestream_env.simulator.response import Appeal, click_probability, watch_log_mean
 from livestream_env.simulator.state import config_record, kernel_array
-from livestream_env.world.synthetic import STRONGEST_ATTACHMENT, WEAKEST_ATTACHMENT
 
 SHORTEST_S = 5e-4  # logs are in ms: a watch of 0 is one of less than half a millisecond
 _LEAST_STD = 0.05  # of log watch times: of a single one it would be 0
@@ -94,6 +93,7 @@ def _sweep(  # type: ignore[no-untyped-def]
     parameters,
     taste,
     appeal,
+    sensitivity,
     by_taste,
     by_streamer,
     by_pair,
@@ -123,8 +123,15 @@ def _sweep(  # type: ignore[no-untyped-def]
             highlight=p.highlight_share,
             quality=quality,
             sensationalism=sensationalism,
+            cover=sensationalism,
             satiation=state.satiation[i],
+            entered=0.0,
+            surge=0.0,
+            growth=1.0,
             followed=False,
+            sensitivity=sensitivity,
+            click_propensity=0.0,
+            gift_propensity=1.0,
             limit_s=math.inf,
         )
         mood = _Mood(satisfaction=state.satisfaction[i], fatigue=state.fatigue[i])
@@ -209,9 +216,12 @@ def estimate_latents(
         p["click_bias"] = math.log(rate / (1 - rate))
     p["watch_bias"], p["watch_noise_std"] = 1.4, 2.6  # a log-normal of published watch times
     part = QUALITY_WEIGHT * AFFINITY_SCALE  # of quality in affinity
-    click_load = np.array([config.click_affinity * part, config.click_sensationalism])
+    # Who minds what is not told apart: all viewers have the mean sensitivity.
+    by_cover = config.click_sensationalism - config.click_sensitivity * world.sensitivity_mean
+    click_load = np.array([config.click_affinity * part, by_cover])
     watch_quality = config.watch_quality + config.watch_affinity * part
-    watch_load = np.array([watch_quality, config.watch_sensationalism])
+    by_loudness = config.watch_sensationalism - config.watch_sensitivity * world.sensitivity_mean
+    watch_load = np.array([watch_quality, by_loudness])
     rows = kernel_array(impressions)
     met = np.bincount(pair)
     # A unit of attachment is worth about this many of affinity, to clicks as to watch times.
@@ -221,7 +231,7 @@ def estimate_latents(
     def sweep() -> tuple[float, ...]:
         return _sweep(
             *(rows, passed_over, censored, pair, state, parameters),
-            *(taste, appeal, by_taste, by_streamer, by_pair),
+            *(taste, appeal, world.sensitivity_mean, by_taste, by_streamer, by_pair),
         )
 
     for _ in range(rounds):
@@ -300,7 +310,8 @@ def _draw_attachments(
     gradient = gradient + curvature * current  # at attachment 0
     blurred = 1.0 + curvature * pair_std**2  # by the pair's own appeal, integrated out
     gradient, curvature = gradient / blurred, curvature / blurred
-    grid = np.linspace(WEAKEST_ATTACHMENT, STRONGEST_ATTACHMENT, 15)
+    world = WorldConfig()
+    grid = np.linspace(world.initial_strength_min, world.initial_strength_max, 15)
     evidence, strength = np.empty(len(by_pair)), np.empty(len(by_pair))
     for first in range(0, len(by_pair), _CHUNK):
         part = slice(first, first + _CHUNK)

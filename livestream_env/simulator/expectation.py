@@ -95,7 +95,9 @@ def expected_response(
             a = appeal(s, w, p, slot)
             row.click_probability = click_probability(a, s, p)
             row.harm = a.sensitivity * a.sensationalism
-            familiarity = np.float64(s.familiarity[w.streamers[s.streamer[slot]].category])
+            if p.use_curiosity:
+                familiarity = np.float64(s.familiarity[w.streamers[s.streamer[slot]].category])
+                row.breadth = familiarity_gained(familiarity, p) / s.familiarity.shape[0]
             log_mean = watch_log_mean(a, s, p)
             for noise in quantiles:
                 watch_s = watch_time(log_mean, noise, a, p)
@@ -103,12 +105,8 @@ def expected_response(
                 if p.use_attachment:
                     new = grown(a.attachment, p, a.growth, watch_s, False)
                     row.bond += a.growth * (new * new - a.attachment * a.attachment)
-                if p.use_curiosity:
-                    gained = familiarity_gained(familiarity, p, watch_s)
-                    row.breadth += gained / s.familiarity.shape[0]
                 for j in range(_NUM_COMPONENTS):
                     row.components[j] += components[j]
             for j in range(_NUM_COMPONENTS):
                 row.components[j] /= quantiles.shape[0]
             row.bond /= quantiles.shape[0]
-            row.breadth /= quantiles.shape[0]

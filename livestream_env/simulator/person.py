@@ -127,10 +127,12 @@ def grown(attachment, p, growth, watch_s, follow):
 
 
 @inlined
-def familiarity_gained(familiarity, p, watch_s):
-    """What a watch adds to the familiarity with a category: less, the more there is."""
-    share = -math.expm1(-watch_s / p.familiarity_scale_s)
-    return p.familiarity_gain * (1.0 - familiarity) * share
+def familiarity_gained(familiarity, p):
+    """What an impression adds to the familiarity with its category: less, the more there is.
+
+    Seeing is enough, clicked or not: mere exposure (Zajonc 1968).
+    """
+    return p.familiarity_gain * (1.0 - familiarity)
 
 
 @inlined
@@ -167,21 +169,20 @@ def update_mood(s, p, response, harm):
             elif response.watch_s < p.short_view_s:
                 change -= p.satisfaction_view
         memory = p.satisfaction_memory
-        s.satisfaction = memory * s.satisfaction + (1.0 - memory) * change
+        satisfaction = memory * s.satisfaction + (1.0 - memory) * change
+        # Bounded, or the few who mind most would never leave, or never return.
+        s.satisfaction = min(max(satisfaction, -p.satisfaction_limit), p.satisfaction_limit)
     step = p.fatigue_gain if response.watch_s < p.short_view_s else -p.fatigue_relief
     s.fatigue = max(0.0, p.fatigue_memory * s.fatigue + step)
 
 
 @inlined
-def get_to_know(s, w, p, category, watch_s):
-    """Add a watch to the satiation and to the familiarity with its category."""
+def satiate(s, w, p, category, watch_s):
+    """Add a watch to the satiation with its category."""
     s.category_watch_s[category] += np.float32(watch_s)
     if p.use_satiation:
         gain = p.satiation_gain * float(w.viewers[s.viewer].satiation_gain[category])
         s.satiation[category] += np.float32(gain * math.log1p(watch_s / _SATIATING_S))
-    if p.use_curiosity:
-        gained = familiarity_gained(np.float64(s.familiarity[category]), p, watch_s)
-        s.familiarity[category] += np.float32(gained)
 
 
 @inlined
@@ -209,10 +210,14 @@ def live_through(s, w, p, slot, response, harm):
     seconds = p.browse_s + response.watch_s
     s.time_s += seconds
     pass_time(s, p, seconds)
+    streamer = np.int64(s.streamer[slot])
+    if p.use_curiosity and streamer >= 0:
+        category = w.streamers[streamer].category
+        familiarity = np.float64(s.familiarity[category])
+        s.familiarity[category] += np.float32(familiarity_gained(familiarity, p))
     if response.click:
-        streamer = np.int64(s.streamer[slot])
         grow_attachment(s, w, p, slot, streamer, response)
-        get_to_know(s, w, p, w.streamers[streamer].category, response.watch_s)
+        satiate(s, w, p, w.streamers[streamer].category, response.watch_s)
         s.watch_s += response.watch_s
         s.clicks += 1
     update_mood(s, p, response, harm)

@@ -184,7 +184,7 @@ EXPECTATION_DTYPE = np.dtype(
         ("components", "f8", (len(REWARD_COMPONENTS),)),  # of the reward, given a click
         ("harm", "f8"),  # sensationalism times the viewer's sensitivity
         ("bond", "f8"),  # growth of loyalty's weighted squares of attachments, given a click
-        ("breadth", "f8"),  # growth of breadth, given a click
+        ("breadth", "f8"),  # growth of breadth
     ]
 )
 

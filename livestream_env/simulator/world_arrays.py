@@ -24,6 +24,7 @@ from livestream_env.world import AGE_RANGES, DEVICE_PRICES, GENDERS, ROOM_DTYPE,
 _LOG_FOLLOW = math.log1p(5_000)
 _LOG_FANS = math.log1p(100_000)
 _LOG_ACTIVITY = 3.0
+_PAST_REGRET = 3.0
 _TASTE = 4.0
 COVER_SCALE = 3.0  # the kernel takes a cover's appeal from its column
 _FAN_CLUB = 3.0
@@ -111,6 +112,7 @@ def _viewers(world: World) -> NDArray[Any]:
         ViewerColumn.FOLLOW_COUNT: np.log1p(viewers["follow_count"]) / _LOG_FOLLOW,
         ViewerColumn.FAN_COUNT: np.log1p(viewers["fan_count"]) / _LOG_FANS,
         ViewerColumn.ACTIVITY: np.log(viewers["activity"]) / _LOG_ACTIVITY,
+        ViewerColumn.PAST_REGRET: viewers["past_regret"] / _PAST_REGRET,
     }
     features = np.column_stack(
         [*(columns[column] for column in ViewerColumn), viewers["taste"] / _TASTE]

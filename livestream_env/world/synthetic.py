@@ -95,13 +95,18 @@ def draw_sensitivity(
     age: NDArray[np.integer[Any]],
     gender: NDArray[np.integer[Any]],
     rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """How much viewers of an ``age`` and ``gender`` mind sensational rooms: normal, (n,)."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How much viewers mind sensational rooms, and how often they were seen to: (n,) each.
+
+    In part it goes by age and gender; the platform's logs of the past show it, with an error.
+    """
     z_age, z_gender = _demographics(age, gender)
+    own, error = rng.normal(0.0, 1.0, (2, len(z_age)))
     demographic = (0.8 * z_age + 0.6 * z_gender) / _DEMOGRAPHIC_STD
-    own = rng.normal(0.0, 1.0, len(demographic))
     z = seen_with(demographic, config.sensitivity_demographic, own)
-    return config.sensitivity_mean + config.sensitivity_std * z
+    sensitivity = config.sensitivity_mean + config.sensitivity_std * z
+    past_regret = seen_with(z, config.past_regret_correlation, error)
+    return np.maximum(sensitivity, config.sensitivity_min), past_regret
 
 
 def _demographics(
@@ -175,7 +180,9 @@ def _draw_hidden_traits(
 ) -> None:
     """What only shows in how a viewer reacts."""
     count, categories = viewers["taste"].shape
-    viewers["sensitivity"] = draw_sensitivity(config, viewers["age"], viewers["gender"], rng)
+    viewers["sensitivity"], viewers["past_regret"] = draw_sensitivity(
+        config, viewers["age"], viewers["gender"], rng
+    )
     viewers["click_propensity"] = rng.normal(0.0, config.click_propensity_std, count)
     viewers["interest"] = rng.normal(0.0, config.interest_std, (count, categories))
     # Familiar with what one likes: by the shares that retrieval gives the categories, on average.

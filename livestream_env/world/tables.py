@@ -33,6 +33,7 @@ def viewer_dtype(num_categories: int, embedding_dim: int) -> np.dtype[Any]:
             ("gift_propensity", "f4"),  # mean 1 over viewers
             ("click_propensity", "f4"),  # hidden: log-odds of clicks, mean 0 over viewers
             ("sensitivity", "f4"),  # hidden: what a unit of sensationalism costs her
+            ("past_regret", "f4"),  # logged: sensational rooms left at once; mean 0, variance 1
             ("taste", "f4", (num_categories,)),  # mean 0, variance 1 over viewers
             ("embedding", "f4", (embedding_dim,)),
             ("interest", "f4", (num_categories,)),  # hidden: of affinity, beyond her known taste
@@ -93,6 +94,7 @@ VIEWER_RANGES: dict[str, tuple[float, float]] = {
     "gift_propensity": (0, 1e9),
     "click_propensity": (-30, 30),
     "sensitivity": _UNBOUNDED,
+    "past_regret": _UNBOUNDED,
     "taste": _UNBOUNDED,
     "embedding": _UNBOUNDED,
     "interest": _UNBOUNDED,
