@@ -116,6 +116,11 @@ class EnvArguments(Settings):
     observe: str = choice(
         "partial", OBSERVE, '``"partial"``, or ``"full"`` to append the hidden state.'
     )
+    traces: bool = flag(
+        False,
+        "whether to append what the logs tell beyond the last impressions: decayed sums over the "
+        "episode, fan clubs, rooms entered before, regret in the past.",
+    )
     satiation: bool = flag(True, "whether watching a category sates.")
     satisfaction: bool = flag(True, "whether the hidden satisfaction moves.")
     attachment: bool = flag(True, "whether viewers are attached to streamers.")

@@ -1,7 +1,8 @@
 """The observation: the name and place of every column.
 
-Five blocks in order: viewer, context, history, traces, candidates; with ``observe="full"`` two more:
-hidden (of the viewer) and hidden_candidates. All columns are float32 in [-1, 1].
+Four blocks in order: viewer, context, history, candidates. With ``traces=True`` three more, what the
+logs tell beyond the last impressions: past, traces, logged_candidates. With ``observe="full"`` two
+more: hidden (of the viewer), hidden_candidates. All columns are float32 in [-1, 1].
 
 A new column is a name here and the line that computes it: of a viewer in
 ``simulator/world_arrays.py``, of the rest in ``simulator/encoding.py``. (Its meaning goes into the
@@ -42,7 +43,6 @@ class ViewerColumn(_Column):
     FOLLOW_COUNT = auto()
     FAN_COUNT = auto()
     ACTIVITY = auto()
-    PAST_REGRET = auto()
 
 
 class ContextColumn(_Column):
@@ -76,6 +76,12 @@ DECAYS = (0.8, 0.98)
 NUM_DECAYS = len(DECAYS)
 
 
+class PastColumn(_Column):
+    """What the logs of the past tell of the viewer."""
+
+    REGRET = auto()
+
+
 class TraceColumn(_Column):
     """A faded sum over the episode's impressions, latest ones weighing most."""
 
@@ -106,6 +112,11 @@ class CandidateColumn(_Column):
     ROOM_AGE = auto()
     ENGAGEMENT = auto()
     CATEGORY_WATCH = auto()
+
+
+class LoggedCandidateColumn(_Column):
+    """What else the logs tell of a candidate."""
+
     FAN_CLUB = auto()
     ENTERED = auto()
 
@@ -153,13 +164,18 @@ _BLOCKS = {
     "viewer": _Block(ViewerColumn, ("taste",)),
     "context": _Block(ContextColumn, ("category_watch",)),
     "history": _Block(HistoryColumn, ("category",)),
-    "traces": _Block(TraceColumn, ("shown", "clicked"), NUM_DECAYS),
     "candidates": _Block(CandidateColumn, ("category",)),
+}
+_TRACE_BLOCKS = {
+    "past": _Block(PastColumn),
+    "traces": _Block(TraceColumn, ("shown", "clicked"), NUM_DECAYS),
+    "logged_candidates": _Block(LoggedCandidateColumn),
 }
 _HIDDEN_BLOCKS = {
     "hidden": _Block(HiddenColumn, ("satiation",)),
     "hidden_candidates": _Block(HiddenCandidateColumn),
 }
+_OF_CANDIDATES = ("candidates", "logged_candidates", "hidden_candidates")  # a row for each
 
 
 @dataclass(frozen=True)
@@ -171,27 +187,27 @@ class ObservationLayout:
         num_categories: K.
         history_length: H, impressions remembered.
         full: whether the hidden state is appended.
+        traces: whether what the logs tell beyond the last impressions is.
     """
 
     num_candidates: int
     num_categories: int
     history_length: int
     full: bool = False
+    traces: bool = False
 
     @functools.cached_property
     def names(self) -> dict[str, tuple[str, ...]]:
         """Block → names of its features; those of one row in history and candidates."""
-        blocks = _BLOCKS | _HIDDEN_BLOCKS if self.full else _BLOCKS
+        blocks = _BLOCKS | (_TRACE_BLOCKS if self.traces else {})
+        blocks |= _HIDDEN_BLOCKS if self.full else {}
         return {name: block.names(self.num_categories) for name, block in blocks.items()}
 
     @functools.cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Block → its shape: (features,) or (rows, features)."""
-        rows = {
-            "history": self.history_length,
-            "candidates": self.num_candidates,
-            "hidden_candidates": self.num_candidates,
-        }
+        rows = dict.fromkeys(_OF_CANDIDATES, self.num_candidates)
+        rows["history"] = self.history_length
         return {
             block: (rows[block], len(names)) if block in rows else (len(names),)
             for block, names in self.names.items()
@@ -213,14 +229,14 @@ class ObservationLayout:
     def shared_columns(self) -> NDArray[np.int64]:
         """(S,) columns that describe the viewer and the moment, not one candidate."""
         columns = np.arange(self.size)
-        blocks = [b for b in self.shapes if b not in ("candidates", "hidden_candidates")]
+        blocks = [block for block in self.shapes if block not in _OF_CANDIDATES]
         return np.concatenate([columns[self.slices[block]] for block in blocks])
 
     @functools.cached_property
     def candidate_columns(self) -> NDArray[np.int64]:
         """(N, F) columns of each candidate."""
         columns = np.arange(self.size)
-        blocks = [b for b in self.shapes if b in ("candidates", "hidden_candidates")]
+        blocks = [block for block in self.shapes if block in _OF_CANDIDATES]
         return np.concatenate(
             [columns[self.slices[block]].reshape(self.shapes[block]) for block in blocks], axis=1
         )

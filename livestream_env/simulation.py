@@ -92,6 +92,7 @@ class Simulation:
             num_categories=categories,
             history_length=arguments.history_length,
             full=arguments.observe == "full",
+            traces=arguments.traces,
         )
         self._parameters = parameter_record(
             self.world,
@@ -102,6 +103,7 @@ class Simulation:
             {name: getattr(arguments, name) for name in SWITCHES},
             num_candidates,
             self.layout.full,
+            self.layout.traces,
         )
         self._world = world_arrays(self.world)
         self._outcome_dtype = outcome_dtype(num_candidates)
@@ -285,7 +287,9 @@ class Simulation:
 
         Returns:
             Arrays (N, candidates), zeros for empty slots: ``click_probability``;
-            ``expected_reward`` of the impression; ``sensationalism``.
+            ``expected_reward`` of the impression; given a click ``harm``, sensationalism times
+            the viewer's sensitivity, and ``bond``, growth of the sum that loyalty is made of;
+            ``breadth``, growth of the mean familiarity with a category.
         """
         out = np.zeros((self.num_slots, self.layout.num_candidates), EXPECTATION_DTYPE)
         slots, rows = kernel_array(self.slots), kernel_array(out)

@@ -46,7 +46,7 @@ class GreedyOracle:
             raise ValueError("an oracle reads an environment: call bind(env) before predict()")
         response = self._env.expected_response()
         reward = np.where(self._env.action_masks(), response["expected_reward"], -np.inf)
-        return reward, response["click_probability"] * response["sensationalism"]
+        return reward, response["click_probability"] * response["harm"]
 
     def predict(
         self,

@@ -17,12 +17,14 @@ from livestream_env.observation import (
     HiddenCandidateColumn,
     HiddenColumn,
     HistoryColumn,
+    LoggedCandidateColumn,
+    PastColumn,
     TraceColumn,
 )
 from livestream_env.reward import MAX_COUNTED
 from livestream_env.simulator.compiling import after, inlined, lanes, move
-from livestream_env.simulator.rng import mix, rough_normal
 from livestream_env.simulator.person import breadth, loyalty
+from livestream_env.simulator.rng import mix, rough_normal
 from livestream_env.world import DAY_S
 from livestream_env.world.room_index import MAX_CELLS
 
@@ -49,7 +51,8 @@ _RARE, _OF_COVER = np.float32(4.0), np.float32(3.0)
 
 # Numbers of named columns
 _CONTEXT, _HISTORY = len(ContextColumn), len(HistoryColumn)
-_TRACE, _CANDIDATE = len(TraceColumn), len(CandidateColumn)
+_CANDIDATE = len(CandidateColumn)
+_PAST, _TRACE, _LOGGED_CANDIDATE = len(PastColumn), len(TraceColumn), len(LoggedCandidateColumn)
 _HIDDEN, _HIDDEN_CANDIDATE = len(HiddenColumn), len(HiddenCandidateColumn)
 # The context's columns that are logarithms lie together.
 _FIRST_LOG = int(ContextColumn.VISIT_ELAPSED)
@@ -183,12 +186,21 @@ def trace_impression(s, response, streamer, affinity, visit_ended):
 
 
 @inlined
-def _encode_traces(s, out):
-    at, num_categories = s.trace.shape[0], s.category_shown.shape[0]
-    move(out, 0, s.trace, at)
+def _encode_traces(s, w, out):
+    """The blocks past, traces and logged_candidates."""
+    out[PastColumn.REGRET] = w.viewers[s.viewer].past_regret
+    move(out, _PAST, s.trace, s.trace.shape[0])
+    at, num_categories = _PAST + s.trace.shape[0], s.category_shown.shape[0]
     for k in range(num_categories):
         out[at + k] = min(s.category_shown[k] * _RARE, _ONE)
         out[at + num_categories + k] = min(s.category_clicked[k] * _RARE, _ONE)
+    rows = after(out, at + 2 * num_categories)
+    for i in range(s.room.shape[0]):
+        row = after(rows, i * _LOGGED_CANDIDATE)
+        streamer = s.streamer[i]
+        fan_club = w.streamers[streamer].fan_club if streamer >= 0 else _ZERO
+        row[LoggedCandidateColumn.FAN_CLUB] = fan_club
+        row[LoggedCandidateColumn.ENTERED] = s.entered[i]
 
 
 @inlined
@@ -296,8 +308,6 @@ def _copy_known_features(s, w, i, category_watch, row):
     row[CandidateColumn.COVER_APPEAL] = j.cover
     row[CandidateColumn.VIEWERS] = _clip((j.popularity + s.surge[i]) * _AUDIENCE)
     row[CandidateColumn.CATEGORY_WATCH] = category_watch[j.category]
-    row[CandidateColumn.FAN_CLUB] = j.fan_club
-    row[CandidateColumn.ENTERED] = s.entered[i]
     row[_CANDIDATE + j.category] = 1.0
 
 
@@ -349,9 +359,10 @@ def encode(s, w, p, out):
     category_watch = after(out, at - num_categories)  # the context's last columns
     move(out, at, s.history, s.history.size)
     at += s.history.size
-    _encode_traces(s, after(out, at))
-    at += s.trace.size + 2 * num_categories
     _encode_candidates(s, w, p, category_watch, after(out, at))
+    at += s.room.shape[0] * (_CANDIDATE + num_categories)
+    if p.observe_traces:
+        _encode_traces(s, w, after(out, at))
+        at += _PAST + s.trace.shape[0] + 2 * num_categories + s.room.shape[0] * _LOGGED_CANDIDATE
     if p.observe_full:
-        at += s.room.shape[0] * (_CANDIDATE + num_categories)
         _encode_hidden(s, w, p, after(out, at))

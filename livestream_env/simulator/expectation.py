@@ -48,7 +48,7 @@ def _mean_counted(mean):
 
 @inlined
 def _mean_of_gift(p, gift_propensity):
-    """Expected gift component of a viewer's gift, by the midpoint rule on quantiles of its price."""
+    """Expected gift component of a gift, by the midpoint rule on quantiles of its price."""
     total = 0.0
     for i in range(_NUM_PRICES):
         noise = rng.normal_quantile((i + 0.5) / _NUM_PRICES)

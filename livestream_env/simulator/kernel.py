@@ -161,7 +161,8 @@ def _play(s, w, p, action):
         a = appeal(s, w, p, action)
         harm = a.sensitivity * a.sensationalism
         response = respond(a, s, w, p, key)
-        s.recent_room[s.impression % s.recent_room.shape[0]] = s.room[action]
+        if p.retrieval_memory > 0:
+            s.recent_room[s.impression % np.int64(p.retrieval_memory)] = s.room[action]
     # An empty screen takes time, too, and tires like any room that is passed over.
     live_through(s, w, p, action, response, harm)
     visit_ended = leaves(s, p, key)

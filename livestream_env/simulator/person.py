@@ -64,7 +64,7 @@ def gap_s(s, w, p, key):
     """Seconds of mean activity until the next visit: log-normal.
 
     Shorter when satisfied, when attached to streamers, and when familiar with many categories;
-    together by a factor of at most exp(return_limit), or the few happiest would fill the logs.
+    by a factor of at most exp(return_limit), or the few happiest would fill the logs.
     """
     pull = (
         p.return_satisfaction * s.satisfaction
@@ -74,7 +74,7 @@ def gap_s(s, w, p, key):
     log_gap = (
         p.log_gap_s
         - math.log(np.float64(w.viewers[s.viewer].activity))
-        - p.return_limit * math.tanh(pull / p.return_limit)
+        - min(max(pull, -p.return_limit), p.return_limit)
         + p.return_noise_std * rng.normal(key, rng.RETURN)
     )
     return math.exp(min(max(log_gap, 0.0), 20.0))
@@ -251,7 +251,6 @@ def called_s(s, w, p, key, back_s):
     Who goes live notifies those attached to her; the first call that is heeded counts.
     """
     calls = rng.mix(key, rng.NOTIFICATION)
-    s.called = -1
     for i in range(s.num_attached):
         room_of_attached(s, w, i, s.time_s)
         opens_s = s.attached_from_s[i]
@@ -267,7 +266,9 @@ def called_s(s, w, p, key, back_s):
 def stay_away(s, w, p, key):
     """Leave, and come back after the gap or a call; what the viewer feels fades meanwhile."""
     back_s = after_activity(p, s.time_s, gap_s(s, w, p, key))
-    back_s = called_s(s, w, p, key, back_s)
+    s.called = -1
+    if p.notification > 0.0:
+        back_s = called_s(s, w, p, key, back_s)
     away_s = back_s - s.time_s
     pass_time(s, p, away_s)
     s.satisfaction *= math.exp(-away_s / (p.satisfaction_decay_days * DAY_S))

@@ -22,7 +22,7 @@ from livestream_env.world import DAY_S, World
 
 MAX_ATTACHMENTS = 32  # streamers that a viewer remembers; the weakest gives way
 
-RECENT_ROOMS = 16  # shown lately: retrieval leaves them out
+RECENT_ROOMS = 16  # shown lately: the most that retrieval leaves out
 
 SPARE_DRAWS = 2  # draws of candidates beyond what is needed, per source
 
@@ -233,6 +233,7 @@ _PARAMETER_DTYPE = np.dtype(
         ("attached_quota", "i8"),  # candidates offered to known streamers
         ("category_quota", "i8"),  # and to them or to preferred categories
         ("observe_full", "?"),
+        ("observe_traces", "?"),
         (f"sources_{_digest_of_sources()}", "?"),  # for its name, see there
     ],
     align=True,
@@ -270,6 +271,7 @@ def parameter_record(
     switches: dict[str, bool],
     num_candidates: int,
     observe_full: bool,
+    observe_traces: bool,
 ) -> NDArray[Any]:
     """All scalars that the kernel needs, as an array of one record."""
     record = config_record(config, **switches)
@@ -286,4 +288,5 @@ def parameter_record(
     shares = np.cumsum([config.retrieval_attached_share, config.retrieval_category_share])
     record["attached_quota"], record["category_quota"] = np.round(shares * num_candidates)
     record["observe_full"] = observe_full
+    record["observe_traces"] = observe_traces
     return record

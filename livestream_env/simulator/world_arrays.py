@@ -112,13 +112,13 @@ def _viewers(world: World) -> NDArray[Any]:
         ViewerColumn.FOLLOW_COUNT: np.log1p(viewers["follow_count"]) / _LOG_FOLLOW,
         ViewerColumn.FAN_COUNT: np.log1p(viewers["fan_count"]) / _LOG_FANS,
         ViewerColumn.ACTIVITY: np.log(viewers["activity"]) / _LOG_ACTIVITY,
-        ViewerColumn.PAST_REGRET: viewers["past_regret"] / _PAST_REGRET,
     }
     features = np.column_stack(
         [*(columns[column] for column in ViewerColumn), viewers["taste"] / _TASTE]
     ).clip(-1.0, 1.0)
     dtype = _viewer_dtype(viewers.dtype, embedding.shape[1], features.shape[1])
-    return _packed(dtype, viewers, embedding=embedding, features=features)
+    past_regret = (viewers["past_regret"] / _PAST_REGRET).clip(-1.0, 1.0)
+    return _packed(dtype, viewers, embedding=embedding, features=features, past_regret=past_regret)
 
 
 def _streamers(world: World) -> NDArray[Any]:
@@ -148,8 +148,10 @@ def _packed(dtype: np.dtype[Any], table: NDArray[Any], **columns: NDArray[Any]) 
 @functools.cache  # see state.py
 def _viewer_dtype(of: np.dtype[Any], embedding_dim: int, num_features: int) -> np.dtype[Any]:
     """Packed from a table of viewers of the type ``of``."""
-    drawn = ("activity", "gift_propensity", "click_propensity", "sensitivity")
-    drawn += ("taste", "interest", "familiarity", "satiation_gain")
+    drawn = (
+        *("activity", "gift_propensity", "click_propensity", "sensitivity", "past_regret"),
+        *("taste", "interest", "familiarity", "satiation_gain"),
+    )
     attached = ("attached_streamer", "attached_strength", "attached_watch_s", "attached_followed")
     return np.dtype(
         [

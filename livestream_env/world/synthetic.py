@@ -26,12 +26,13 @@ _DEMOGRAPHIC_STD = 0.98  # of .8 age + .6 gender, as viewers are drawn
 def draw_world(config: WorldConfig, seed: int) -> dict[str, Any]:
     """The arrays of a world, by their names in :class:`livestream_env.world.World`."""
     # One stream per part: a larger timetable leaves the viewers as they are.
-    taste_rng, streamer_rng, room_rng, content_rng = np.random.default_rng(seed).spawn(4)
-    streamers = _draw_streamers(config, streamer_rng)
+    rngs = np.random.default_rng(seed).spawn(6)
+    taste_rng, streamer_rng, room_rng, content_rng, community_rng, trait_rng = rngs
+    streamers = _draw_streamers(config, streamer_rng, community_rng)
     rooms = _draw_rooms(config, streamers, room_rng)
     content = draw_content(rooms, config.highlight_share, config.highlight_mean_s, content_rng)
     return {
-        "viewers": _draw_viewers(config, streamers, taste_rng),
+        "viewers": _draw_viewers(config, streamers, taste_rng, trait_rng),
         "streamers": streamers,
         "rooms": rooms,
         "content": content,
@@ -44,13 +45,16 @@ def _normalised_activity() -> NDArray[np.float64]:
     return activity / activity.sum()
 
 
-def _draw_streamers(config: WorldConfig, rng: np.random.Generator) -> NDArray[Any]:
+def _draw_streamers(
+    config: WorldConfig, rng: np.random.Generator, community_rng: np.random.Generator
+) -> NDArray[Any]:
     count = config.num_streamers
     streamers = np.zeros(count, streamer_dtype(config.embedding_dim))
     streamers["category"] = rng.integers(config.num_categories, size=count)
     streamers["popularity"] = rng.lognormal(0.0, config.popularity_std, count)
     # Strong communities are built by streamers who are neither loud nor polished (assumed).
-    z_community, z_quality, z_loud, z_cover, z_fans = rng.normal(0.0, 1.0, (5, count))
+    z_quality, z_loud = rng.normal(0.0, 1.0, (2, count))
+    z_community, z_cover, z_fans = community_rng.normal(0.0, 1.0, (3, count))
     loud = seen_with(z_community, config.community_sensationalism, z_loud)
     cover = seen_with(loud, config.cover_correlation, z_cover)
     quality = seen_with(z_community, config.community_quality, z_quality)
@@ -106,34 +110,26 @@ def draw_sensitivity(
     z = seen_with(demographic, config.sensitivity_demographic, own)
     sensitivity = config.sensitivity_mean + config.sensitivity_std * z
     past_regret = seen_with(z, config.past_regret_correlation, error)
-    return np.maximum(sensitivity, config.sensitivity_min), past_regret
+    return np.asarray(np.maximum(sensitivity, config.sensitivity_min)), past_regret
 
 
 def _demographics(
     age: NDArray[np.integer[Any]], gender: NDArray[np.integer[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Age and gender on a scale of about mean 0 and variance 1, (n,) each."""
-    return (age - 3.3) / 1.6, np.array([-1.0, 1.0, 0.0])[gender] - 0.09
-
-
-def use_of_service(
-    activity: NDArray[np.floating[Any]], click_propensity: NDArray[np.floating[Any]]
-) -> NDArray[np.float64]:
-    """How much a viewer knows of the service beforehand, relative: 1 for an average one, (n,).
-
-    Who visits and clicks more has met more streamers and categories; it saturates.
-    """
-    clicks = np.asarray(activity * np.exp(2.0 * click_propensity), np.float64)
-    return 6.0 * clicks / (clicks + 5.0)
+    return np.asarray((age - 3.3) / 1.6), np.array([-1.0, 1.0, 0.0])[gender] - 0.09
 
 
 def watched_before(strength: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Seconds after which the growth law 1 - exp(-seconds / 2,000) has come to an attachment."""
-    return np.asarray(-2000.0 * np.log1p(-np.minimum(strength, 0.98)))
+    """Seconds after which the growth law 1 - exp(-seconds / 3,000) has come to an attachment."""
+    return np.asarray(-3000.0 * np.log1p(-np.minimum(strength, 0.98)))
 
 
 def _draw_viewers(
-    config: WorldConfig, streamers: NDArray[Any], rng: np.random.Generator
+    config: WorldConfig,
+    streamers: NDArray[Any],
+    rng: np.random.Generator,
+    trait_rng: np.random.Generator,
 ) -> NDArray[Any]:
     count, categories = config.num_viewers, config.num_categories
     viewers = np.zeros(count, viewer_dtype(categories, config.embedding_dim))
@@ -143,7 +139,8 @@ def _draw_viewers(
     viewers["gender"] = rng.choice(len(GENDERS), size=count, p=(0.44, 0.53, 0.03))
 
     # Demographics shift tastes: categories differ in their appeal by age and gender (assumed).
-    age, gender = _demographics(viewers["age"], viewers["gender"])
+    age = (viewers["age"] - 3.3) / 1.6
+    gender = np.array([-1.0, 1.0, 0.0])[viewers["gender"]]
     loadings = rng.normal(0.0, 0.5, (2, categories))
     concentration = config.taste_concentration * np.exp(
         age[:, None] * loadings[0] + gender[:, None] * loadings[1]
@@ -170,7 +167,7 @@ def _draw_viewers(
     viewers["fan_count"] = np.floor(
         np.exp(1.5 + 1.5 * z_social + 1.5 * viewers["is_streamer"] + 0.3 * activity)
     )
-    _draw_hidden_traits(config, viewers, rng)
+    _draw_hidden_traits(config, viewers, trait_rng)
     _draw_attachments(config, viewers, streamers, rng)
     return viewers
 
@@ -188,9 +185,8 @@ def _draw_hidden_traits(
     # Familiar with what one likes: by the shares that retrieval gives the categories, on average.
     liked = np.exp(viewers["taste"].astype(float))
     liked /= liked.mean(1, keepdims=True)
-    use = use_of_service(viewers["activity"], viewers["click_propensity"])
     mean = np.minimum(config.initial_familiarity, 0.99)
-    odds = mean / (1.0 - mean) * liked * use[:, None]
+    odds = mean / (1.0 - mean) * liked
     viewers["familiarity"] = odds / (1.0 + odds)
 
 
@@ -202,8 +198,7 @@ def _draw_attachments(
 ) -> None:
     """Give each viewer ``1 + Poisson`` streamers, popular ones of liked categories first."""
     count = len(viewers)
-    use = use_of_service(viewers["activity"], viewers["click_propensity"])
-    known = np.minimum(1 + rng.poisson(config.initial_attachments * use), INITIAL_ATTACHMENTS)
+    known = np.minimum(1 + rng.poisson(config.initial_attachments, count), INITIAL_ATTACHMENTS)
     known = np.minimum(known, len(streamers))
     viewers["attached_streamer"] = -1
     log_popularity = np.log(streamers["popularity"].astype(float))
@@ -212,7 +207,7 @@ def _draw_attachments(
         taste = viewers["taste"][chunk][:, streamers["category"]]
         affinity = taste + viewers["embedding"][chunk] @ streamers["embedding"].T
         # Gumbel noise on log weights draws without replacement (Gumbel top-k).
-        score = 0.2 * log_popularity + 4.0 * affinity / 1.2 + rng.gumbel(size=affinity.shape)
+        score = log_popularity + 1.2 * affinity + rng.gumbel(size=affinity.shape)
         most = min(INITIAL_ATTACHMENTS, len(streamers))
         top = np.argpartition(-score, most - 1, axis=1)[:, :most]
         order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1)

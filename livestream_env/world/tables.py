@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 DAY_S = 86_400.0
-INITIAL_ATTACHMENTS = 32  # most streamers that a viewer knows at the start of an episode
+INITIAL_ATTACHMENTS = 12  # most streamers that a viewer knows at the start of an episode
 MIN_ROOM_S = 60.0
 MAX_DAYS = 4_000  # of a world
 MAX_DIMENSION = 1_024  # categories, and numbers of an embedding
