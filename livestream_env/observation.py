@@ -1,8 +1,9 @@
 """The observation: the name and place of every column.
 
-Four blocks in order: viewer, context, history, candidates. With ``traces=True`` three more, what the
-logs tell beyond the last impressions: past, traces, logged_candidates. With ``observe="full"`` two
-more: hidden (of the viewer), hidden_candidates. All columns are float32 in [-1, 1].
+Four blocks in order: viewer, context, history, candidates. With ``traces=True`` three more: past,
+traces and logged_candidates, what the logs tell beyond the last impressions. With
+``observe="full"`` two more: hidden (of the viewer), hidden_candidates. All columns are float32 in
+[-1, 1].
 
 A new column is a name here and the line that computes it: of a viewer in
 ``simulator/world_arrays.py``, of the rest in ``simulator/encoding.py``. (Its meaning goes into the
@@ -72,8 +73,7 @@ class HistoryColumn(_Column):
 
 
 # What a trace keeps from one impression to the next: of the last five or so, and of about fifty.
-DECAYS = (0.8, 0.98)
-NUM_DECAYS = len(DECAYS)
+DECAYS = {"fast": 0.8, "slow": 0.98}
 
 
 class PastColumn(_Column):
@@ -146,16 +146,16 @@ class HiddenCandidateColumn(_Column):
 
 
 class _Block(NamedTuple):
-    """The columns of a block, ``times`` over, then those there are one of for each category."""
+    """The columns of a block, for each of ``kinds``, then those of which each category has one."""
 
     columns: type[_Column]
     per_category: tuple[str, ...] = ()
-    times: int = 1
+    kinds: tuple[str, ...] = ()
 
     def names(self, num_categories: int) -> tuple[str, ...]:
         named = [column.name.lower() for column in self.columns]
-        if self.times > 1:
-            named = [f"{name}_{i}" for i in range(self.times) for name in named]
+        if self.kinds:
+            named = [f"{name}_{kind}" for kind in self.kinds for name in named]
         categories = range(num_categories)
         return (*named, *(f"{name}_{k}" for name in self.per_category for k in categories))
 
@@ -168,7 +168,7 @@ _BLOCKS = {
 }
 _TRACE_BLOCKS = {
     "past": _Block(PastColumn),
-    "traces": _Block(TraceColumn, ("shown", "clicked"), NUM_DECAYS),
+    "traces": _Block(TraceColumn, ("category_shown", "category_clicked"), tuple(DECAYS)),
     "logged_candidates": _Block(LoggedCandidateColumn),
 }
 _HIDDEN_BLOCKS = {

@@ -18,6 +18,17 @@ LIVELY = {
     "comment_per_min": 0.5, "gift_per_min": 0.3, "follow_per_click": 0.1, "exit_bias": -1.5,
     "visits_per_day": 20.0,
 }  # fmt: skip
+# Every mechanism at work that is off by default, more or less as in a deeper world under way.
+DEEP = {
+    "cover_correlation": 0.85, "community_std": 1.5, "community_sensationalism": -0.3,
+    "community_quality": -0.4, "interest_std": 0.4, "sensitivity_mean": 0.6,
+    "sensitivity_std": 1.0, "click_propensity_std": 0.3, "click_sensitivity": 0.1,
+    "watch_sensitivity": 0.25, "click_seen": 0.3, "click_audience": 0.1, "gift_audience": 0.1,
+    "gift_price_propensity": 1.2, "gift_price_tier": 0.42, "satisfaction_limit": 1.5,
+    "satisfaction_harm": 5.0, "return_loyalty": 8.0, "return_breadth": 4.0, "return_limit": 1.15,
+    "notification": 0.7, "retrieval_memory": 8, "audience_rhythm": 0.7, "audience_age": 0.8,
+    "audience_highlight": 0.3, "audience_noise_std": 0.3,
+}  # fmt: skip
 
 
 def play(env: gym.Env[Any, Any], seed: int, steps: int) -> Iterator[tuple[Any, ...]]:

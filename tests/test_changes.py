@@ -125,7 +125,7 @@ COMPUTED = {
 NAMED_AFTER = {
     "viewer": "AGE",
     "context": "HOUR_SIN",
-    "history": "CLICKED",
+    "history": "LIKES",
     "candidates": "VALID",
     "hidden": "SATISFACTION",
     "hidden_candidates": "TRUE_AFFINITY",

@@ -24,6 +24,7 @@ class TestGroups:
                 others = {"highlight_mean_s": 36_000.0} if name == "highlight_share" else {}
                 others |= {"retrieval_attached_share": 0.0} if "category_share" in name else {}
                 others |= {"retrieval_category_share": 0.0} if "attached_share" in name else {}
+                others |= {"initial_strength_min": 0.0} if name == "initial_strength_max" else {}
                 assert getattr(group().replace({**others, name: bound}), name) == bound
 
     def test_replace_leaves_the_original(self, group):

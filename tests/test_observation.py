@@ -12,12 +12,14 @@ from numba import njit
 from livestream_env import ObservationLayout
 from livestream_env.simulator import encoding
 from livestream_env.world import DAY_S
-from tests.helpers import LONG
+from tests.helpers import DEEP, LONG
 
 LAYOUTS = [
     ObservationLayout(num_candidates=10, num_categories=8, history_length=8),
     ObservationLayout(num_candidates=10, num_categories=8, history_length=8, full=True),
     ObservationLayout(num_candidates=2, num_categories=3, history_length=1, full=True),
+    ObservationLayout(num_candidates=3, num_categories=3, history_length=2, traces=True),
+    ObservationLayout(num_candidates=4, num_categories=2, history_length=1, full=True, traces=True),
 ]
 
 
@@ -135,7 +137,7 @@ def candidate_rows(slot, world):
             [
                 1.0, np.nan, scaled(past, DAY_S),
                 float(known >= 0 and slot["attached_followed"][known]),
-                clip(j["sensationalism"] / 3), clip(math.log(j["popularity"]) / 5),
+                clip(j["cover"] / 3), clip(math.log(j["popularity"]) / 5),
                 scaled(slot["time_s"] - room["start_s"], 12 * 3600), np.nan,
                 scaled(slot["category_watch_s"][j["category"]], 3600),
                 *one_hot(j["category"], world.num_categories),
@@ -144,32 +146,41 @@ def candidate_rows(slot, world):
     return np.array(rows)
 
 
-def hidden_blocks(slot, world, highlight):
+def hidden_blocks(slot, world, highlight, loyalty_scale):
+    v = world.viewers[slot["viewer"]]
+    ties = (slot["attached_growth"] * slot["attachment"] ** 2).sum()
     shared = [clip(slot["satisfaction"] / 2), clip(slot["fatigue"]),
+              1 - math.exp(-ties / loyalty_scale), slot["familiarity"].mean(),
+              clip(v["sensitivity"] / 3), clip(v["click_propensity"] / 3),
               *(clip(s / 4) for s in slot["satiation"])]  # fmt: skip
     rows = []
     for i, (room_id, known) in enumerate(zip(slot["room"], slot["known"], strict=True)):
         if room_id < 0:
-            rows.append([0.0] * 5)
+            rows.append([0.0] * 8)
             continue
         room = world.rooms[room_id]
+        j = world.streamers[room["streamer"]]
         rows.append(
             [
                 clip(slot["affinity"][i] / 4),
                 slot["attachment"][known] if known >= 0 else 0.0,
                 highlight(room_id, slot["time_s"]),
-                clip(world.streamers["quality"][room["streamer"]] / 3),
+                clip(j["quality"] / 3),
+                clip(j["sensationalism"] / 3),
+                clip(j["community"] / 3),
+                slot["familiarity"][j["category"]],
                 scaled(room["end_s"] - slot["time_s"], 12 * 3600),
             ]
         )
     return shared, np.array(rows)
 
 
+@pytest.mark.parametrize("deep", [{}, DEEP], ids=["default", "deep"])
 @pytest.mark.parametrize("horizon", ["visit", "day", "week"])
-def test_every_block_equals_a_slow_recomputation(make_venv, horizon):
+def test_every_block_equals_a_slow_recomputation(make_venv, horizon, deep):
     env = make_venv(
         24, world="default", horizon=horizon, observe="full",
-        config={"num_streamers": 60, "num_viewers": 200, "days": 8, "click_bias": 0.0},
+        config={**deep, "num_streamers": 60, "num_viewers": 200, "days": 8, "click_bias": 0.0},
     )  # fmt: skip
     world, layout = env.world, env.layout
     bits = np.unpackbits(world.content, bitorder="little")
@@ -185,7 +196,8 @@ def test_every_block_equals_a_slow_recomputation(make_venv, horizon):
     assert (~env.action_masks()).any() and (env.get_state()["known"] >= 0).any()
     for slot, flat in zip(env.get_state(), observation, strict=True):
         got = layout.to_dict(flat)
-        shared, rows = hidden_blocks(slot, world, highlight)
+        loyalty_scale = env.simulation.config.loyalty_scale
+        shared, rows = hidden_blocks(slot, world, highlight, loyalty_scale)
         expected = {
             "viewer": viewer_block(slot, world),
             "context": context_block(slot, horizon_s),
@@ -198,6 +210,7 @@ def test_every_block_equals_a_slow_recomputation(make_venv, horizon):
                 got[block], np.array(values, float), atol=1e-5, err_msg=block
             )
         candidates = candidate_rows(slot, world)
+        candidates[:, 5] = np.nan if deep else candidates[:, 5]  # audiences move
         known = ~np.isnan(candidates)
         got_rows = got["candidates"].reshape(layout.shapes["candidates"])
         np.testing.assert_allclose(got_rows[known], candidates[known], atol=1e-5)
@@ -247,7 +260,7 @@ class TestErrors:
         env.reset(seed=0)
         engagement, _ = self.observed(env, "engagement")
         hidden = env.layout.to_dict(env.simulation.observe())["hidden_candidates"]
-        highlight = hidden.reshape(3_000, 10, 5)[..., 2]
+        highlight = hidden.reshape(3_000, 10, 8)[..., 2]
         on, off = engagement[highlight == 1], engagement[highlight == 0]
         assert 2 * (on.mean() - off.mean()) == pytest.approx(1.0, abs=0.05)
         std = env.simulation.config.engagement_noise_std

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from livestream_env import LiveStreamRecVectorEnv, SimulatorConfig, WorldConfig
-from tests.helpers import LIVELY
+from tests.helpers import DEEP, LIVELY
+
+# Everything at work, often.
+BASE = {**LIVELY, **DEEP}
 
 # Parameter → another value. What a parameter needs to show an effect beyond LIVELY follows.
 CHANGES: dict[str, Any] = {
@@ -16,13 +19,22 @@ CHANGES: dict[str, Any] = {
     "initial_attachments": 6.0, "satisfaction_memory": 0.5, "fatigue_memory": 0.3,
     "gift_price_max": 3.0, "retrieval_attached_share": 0.1, "retrieval_category_share": 0.6,
     "attachment_half_life_days": 0.05, "follow_attachment": 0.95, "satisfaction_decay_days": 0.01,
+    "cover_correlation": 0.5, "fan_club_correlation": 0.3, "sensitivity_demographic": 0.2,
+    "past_regret_correlation": 0.3, "initial_strength_max": 0.8, "notification": 0.3,
+    "gift_price_tier": 0.9, "satisfaction_limit": 0.3, "return_limit": 0.2, "retrieval_memory": 12,
+    "sensitivity_min": 0.5, "return_loyalty": 2.0,
 }  # fmt: skip
 
 
 def run_through(config, steps=250):
     """Observations (hidden state included) and rewards of 32 viewers."""
     env = LiveStreamRecVectorEnv(
-        32, config=config, observe="full", horizon="week", autoreset_mode="SameStep"
+        32,
+        config=config,
+        observe="full",
+        traces=True,
+        horizon="week",
+        autoreset_mode="SameStep",
     )
     results = [env.reset(seed=3)[0]]
     for step in range(steps):
@@ -33,7 +45,7 @@ def run_through(config, steps=250):
 
 @pytest.fixture(scope="module")
 def base():
-    return run_through(LIVELY)
+    return run_through(BASE)
 
 
 class TestParametersWithoutEffect:
@@ -43,18 +55,25 @@ class TestParametersWithoutEffect:
     def test_each_changes_what_happens(self, base, name):
         group = SimulatorConfig if name in SimulatorConfig.names() else WorldConfig
         spec = group.__dataclass_fields__[name]
-        value = CHANGES.get(name, LIVELY.get(name, spec.default) * 1.3 + 0.01)
+        value = CHANGES.get(name, BASE.get(name, spec.default) * 1.3 + 0.01)
         assert spec.metadata["low"] <= value <= spec.metadata["high"]
-        assert value != LIVELY.get(name, spec.default)
-        changed = run_through({**LIVELY, name: value})
+        assert value != BASE.get(name, spec.default)
+        changed = run_through({**BASE, name: value})
         assert any(a.shape != b.shape or (a != b).any() for a, b in zip(base, changed, strict=True))
 
     @pytest.mark.parametrize(
-        "switch", ["satiation", "satisfaction", "attachment", "highlights", "availability"]
-    )
+        "switch",
+        ["satiation", "satisfaction", "attachment", "curiosity", "audience", "highlights",
+         "availability"],
+    )  # fmt: skip
     def test_each_switch(self, make_venv, switch):
         on, off = (
-            make_venv(32, config={"click_bias": 1.0, "watch_bias": 4.0}, **{switch: value})
+            make_venv(
+                32,
+                world="default",
+                config={**BASE, "click_bias": 1.0, "watch_bias": 4.0},
+                **{switch: value},
+            )
             for value in (True, False)
         )
         on.reset(seed=0)

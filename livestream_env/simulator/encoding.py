@@ -11,7 +11,6 @@ import numpy as np
 
 from livestream_env.observation import (
     DECAYS,
-    NUM_DECAYS,
     CandidateColumn,
     ContextColumn,
     HiddenCandidateColumn,
@@ -25,6 +24,7 @@ from livestream_env.reward import MAX_COUNTED
 from livestream_env.simulator.compiling import after, inlined, lanes, move
 from livestream_env.simulator.person import breadth, loyalty
 from livestream_env.simulator.rng import mix, rough_normal
+from livestream_env.simulator.world_arrays import AUDIENCE_SCALE
 from livestream_env.world import DAY_S
 from livestream_env.world.room_index import MAX_CELLS
 
@@ -38,15 +38,16 @@ _GIFT = np.float32(1.0 / math.log1p(56_246))
 _ROOM_S = np.float32(1.0 / math.log1p(12 * 3600))
 _AFFINITY = np.float32(1.0 / 4.0)
 _ENGAGEMENT = np.float32(1.0 / 2.0)
-_AUDIENCE = np.float32(1.0 / 5.0)
+_AUDIENCE = np.float32(1.0 / AUDIENCE_SCALE)
 _SATISFACTION = 2.0
 _SATIATION = 4.0
 _QUALITY = 3.0
 _SENSATIONALISM, _SENSITIVITY, _CLICK_PROPENSITY, _COMMUNITY = 3.0, 3.0, 3.0, 3.0
 _LONG_VIEW_S, _REGRET_S = 30.0, 5.0
 # A trace of ones would come to this without a scale; what is rare is raised, then clipped.
-_TRACE_SCALE = tuple(np.float32(1.0 - decay) for decay in DECAYS)
-_TRACE_DECAY = tuple(np.float32(decay) for decay in DECAYS)
+_NUM_DECAYS = len(DECAYS)
+_TRACE_SCALE = tuple(np.float32(1.0 - decay) for decay in DECAYS.values())
+_TRACE_DECAY = tuple(np.float32(decay) for decay in DECAYS.values())
 _RARE, _OF_COVER = np.float32(4.0), np.float32(3.0)
 
 # Numbers of named columns
@@ -179,7 +180,7 @@ def trace_impression(s, response, streamer, affinity, visit_ended):
         now[TraceColumn.WATCH_COVER] = watch * cover
         now[TraceColumn.CLICKED_AFFINITY] = affinity
         clicked[streamer.category] += _TRACE_SCALE[1]
-    for i in range(NUM_DECAYS):
+    for i in range(_NUM_DECAYS):
         for j in range(_TRACE):
             faded = _TRACE_DECAY[i] * s.trace[i * _TRACE + j] + _TRACE_SCALE[i] * now[j]
             s.trace[i * _TRACE + j] = _clip(faded)
@@ -306,7 +307,7 @@ def _copy_known_features(s, w, i, category_watch, row):
     if known >= 0:
         row[CandidateColumn.FOLLOWED] = s.attached_followed[known]
     row[CandidateColumn.COVER_APPEAL] = j.cover
-    row[CandidateColumn.VIEWERS] = _clip((j.popularity + s.surge[i]) * _AUDIENCE)
+    row[CandidateColumn.VIEWERS] = _clip(j.popularity + s.surge[i] * _AUDIENCE)
     row[CandidateColumn.CATEGORY_WATCH] = category_watch[j.category]
     row[_CANDIDATE + j.category] = 1.0
 

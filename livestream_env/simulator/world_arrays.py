@@ -28,6 +28,7 @@ _PAST_REGRET = 3.0
 _TASTE = 4.0
 COVER_SCALE = 3.0  # the kernel takes a cover's appeal from its column
 _FAN_CLUB = 3.0
+AUDIENCE_SCALE = 5.0  # of a log count
 
 _LINE = 64  # bytes, of a cache
 _LARGE_PAGE = 2 << 20  # bytes
@@ -125,7 +126,7 @@ def _streamers(world: World) -> NDArray[Any]:
     """What a candidate needs of its streamer: a line of the cache or so."""
     streamers = world.streamers
     embedding = _padded(streamers["embedding"])
-    popularity = np.log(np.maximum(streamers["popularity"], 1e-9))
+    popularity = np.log(np.maximum(streamers["popularity"], 1e-9)) / AUDIENCE_SCALE
     return _packed(
         _streamer_dtype(streamers.dtype, embedding.shape[1]),
         streamers,
@@ -133,7 +134,7 @@ def _streamers(world: World) -> NDArray[Any]:
         cover=(streamers["cover"] / COVER_SCALE).clip(-1.0, 1.0),
         fan_club=(streamers["fan_club"] / _FAN_CLUB).clip(-1.0, 1.0),
         growth=np.exp(streamers["community"]),
-        popularity=popularity,
+        popularity=popularity.clip(-1.0, 1.0),
     )
 
 
@@ -175,7 +176,7 @@ def _streamer_dtype(of: np.dtype[Any], embedding_dim: int) -> np.dtype[Any]:
             ("growth", "f4"),  # of attachments to her, relative
             ("cover", "f4"),  # as observed
             ("fan_club", "f4"),  # as observed
-            ("popularity", "f4"),  # log
+            ("popularity", "f4"),  # as observed where audiences are as usual
         ],
         align=True,
     )

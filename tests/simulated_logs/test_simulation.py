@@ -143,7 +143,7 @@ class TestIsTheSingleEnvironment:
                 assert row["attachment"] == np.float32(attachment)
                 observation = single.simulation.observe()[0]
                 columns = single.layout.slices["hidden_candidates"]
-                highlight = observation[columns].reshape(10, 5)[slot, 2]
+                highlight = observation[columns].reshape(10, 8)[slot, 2]
                 assert row["highlight"] == highlight
 
                 _, _, terminated, _, info = single.step(slot)

@@ -63,6 +63,8 @@ def an_appeal(**changes: float) -> Appeal:
     """An average candidate, with changes."""
     average = {
         "affinity": 0.0, "attachment": 0.0, "highlight": 0.0, "quality": 0.0,
-        "sensationalism": 0.0, "satiation": 0.0, "followed": False, "limit_s": 3600.0,
+        "sensationalism": 0.0, "cover": 0.0, "satiation": 0.0, "entered": 0.0, "surge": 0.0,
+        "growth": 1.0, "followed": False, "sensitivity": 1.0, "click_propensity": 0.0,
+        "gift_propensity": 1.0, "limit_s": 3600.0,
     }  # fmt: skip
     return Appeal(**{**average, **changes})

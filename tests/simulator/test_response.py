@@ -31,9 +31,7 @@ def responses(bench, appeal, count=4_000):
 
 class TestClick:
     def test_is_logistic_in_the_terms(self, bench):
-        appeal = an_appeal(
-            affinity=0.7, attachment=0.4, highlight=1.0, sensationalism=-0.3, satiation=0.5
-        )
+        appeal = an_appeal(affinity=0.7, attachment=0.4, highlight=1.0, cover=-0.3, satiation=0.5)
         bench.s["fatigue"], bench.s["satisfaction"] = 0.2, 0.6
         c = bench.config
         log_odds = (
@@ -45,15 +43,15 @@ class TestClick:
         assert got == pytest.approx(special.expit(log_odds), rel=1e-12)
 
     def test_rate(self, bench):
-        appeal = an_appeal(affinity=1.5, sensationalism=1.0)
+        appeal = an_appeal(affinity=1.5, cover=1.0)
         p = model.click_probability(appeal, bench.s, bench.p)
         clicks = sum(r.click for r in responses(bench, appeal))
         assert stats.binomtest(clicks, 4_000, p).pvalue > 0.001
 
     @pytest.mark.parametrize(
         ("field", "sign"),
-        [("affinity", 1), ("attachment", 1), ("highlight", 1), ("sensationalism", 1),
-         ("satiation", -1), ("quality", 0), ("limit_s", 0)],
+        [("affinity", 1), ("attachment", 1), ("highlight", 1), ("cover", 1), ("satiation", -1),
+         ("click_propensity", 1), ("sensationalism", 0), ("quality", 0), ("limit_s", 0)],
     )  # fmt: skip
     def test_direction_of_each_term(self, bench, field, sign):
         p = [
@@ -152,12 +150,12 @@ class TestEvents:
 
     def test_rates_grow_with_what_they_depend_on(self, bench):
         plain, loved = an_appeal(), an_appeal(attachment=0.8, highlight=1.0)
-        cases = ((plain, 1, 60), (loved, 1, 60), (loved, 1, 120))
+        cases = ((plain, 1.0, 60), (loved, 1.0, 60), (loved, 1.0, 120))
         likes = [model.like_mean(a, bench.p, seconds) for a, _, seconds in cases]
         comments = [model.comment_mean(a, bench.p, seconds) for a, _, seconds in cases]
         gifts = [
-            model.gift_probability(a, bench.p, propensity, seconds)
-            for a, propensity, seconds in (*cases, (loved, 9, 120))
+            model.gift_probability(a._replace(gift_propensity=propensity), bench.p, seconds)
+            for a, propensity, seconds in (*cases, (loved, 9.0, 120))
         ]
         for rising in (likes, comments, gifts):
             assert (np.diff(rising) > 0).all()
@@ -166,19 +164,20 @@ class TestEvents:
         assert likes[1] == pytest.approx((1 + DEFAULTS.like_highlight) * likes[0])
 
     def test_gift_hazard(self, bench):
-        c, appeal = bench.config, an_appeal(attachment=0.5)
+        c, appeal = bench.config, an_appeal(attachment=0.5, gift_propensity=2.0)
         for watch_s in (0.0, 30.0, 600.0):
             minutes = watch_s / 60
             rate = c.gift_per_min * 2.0 * (c.gift_base + 0.5 * c.gift_attachment)
             expected = 1 - math.exp(-rate * minutes ** (1 + c.gift_duration_exponent))
-            assert model.gift_probability(appeal, bench.p, 2.0, watch_s) == pytest.approx(expected)
+            assert model.gift_probability(appeal, bench.p, watch_s) == pytest.approx(expected)
 
     def test_gift_hazard_of_many_watches_as_plain_python(self, bench):
         rate = bench.config.gift_per_min * 3.0
         attachment, watch_s = np.array([0.0, 0.5, 1.0]), np.array([0.0, 90.0, 3000.0])
         hazard = plain(model_module.gift_hazard)(rate, attachment, bench.config, watch_s)
         for a, seconds, found in zip(attachment, watch_s, hazard, strict=True):
-            p = model.gift_probability(an_appeal(attachment=a), bench.p, 3.0, seconds)
+            appeal = an_appeal(attachment=a, gift_propensity=3.0)
+            p = model.gift_probability(appeal, bench.p, seconds)
             assert p == pytest.approx(-math.expm1(-found), rel=1e-12)
 
     def test_gifts_and_their_prices(self, make_env):
@@ -247,7 +246,7 @@ class TestExpectation:
                 info["click"].mean(), abs=0.015
             )
             streamer = env.world.streamers[env.world.rooms["streamer"][state["room"][0, slot]]]
-            assert expected["sensationalism"][slot] == pytest.approx(streamer["sensationalism"])
+            assert expected["harm"][slot] == pytest.approx(streamer["sensationalism"])
 
     def test_empty_slots_bring_nothing(self, make_env):
         env = make_env(world="default", config={"num_streamers": 12, "num_viewers": 50})
