@@ -140,8 +140,8 @@ def log_impression(s, response, cover, category):
 @inlined
 def begin_traces(s):
     """Nothing has happened yet."""
-    for j in range(s.trace.shape[0]):
-        s.trace[j] = 0.0
+    for j in range(s.traces.shape[0]):
+        s.traces[j] = 0.0
     for k in range(s.category_shown.shape[0]):
         s.category_shown[k] = 0.0
         s.category_clicked[k] = 0.0
@@ -154,7 +154,7 @@ def trace_impression(s, response, streamer, affinity, visit_ended):
     From them a regression reads how this viewer reacts to covers, affinities and categories,
     which a network would have to count out of raw rows.
     """
-    now = lanes(np.float32, s.trace, 0)
+    now = lanes(np.float32, s.traces, 0)
     for j in range(now.shape[0]):
         now[j] = _ZERO
     cover, left = streamer.cover * _OF_COVER, _ONE if visit_ended else _ZERO
@@ -182,16 +182,16 @@ def trace_impression(s, response, streamer, affinity, visit_ended):
         clicked[streamer.category] += _TRACE_SCALE[1]
     for i in range(_NUM_DECAYS):
         for j in range(_TRACE):
-            faded = _TRACE_DECAY[i] * s.trace[i * _TRACE + j] + _TRACE_SCALE[i] * now[j]
-            s.trace[i * _TRACE + j] = _clip(faded)
+            faded = _TRACE_DECAY[i] * s.traces[i * _TRACE + j] + _TRACE_SCALE[i] * now[j]
+            s.traces[i * _TRACE + j] = _clip(faded)
 
 
 @inlined
 def _encode_traces(s, w, out):
     """The blocks past, traces and logged_candidates."""
     out[PastColumn.REGRET] = w.viewers[s.viewer].past_regret
-    move(out, _PAST, s.trace, s.trace.shape[0])
-    at, num_categories = _PAST + s.trace.shape[0], s.category_shown.shape[0]
+    move(out, _PAST, s.traces, s.traces.shape[0])
+    at, num_categories = _PAST + s.traces.shape[0], s.category_shown.shape[0]
     for k in range(num_categories):
         out[at + k] = min(s.category_shown[k] * _RARE, _ONE)
         out[at + num_categories + k] = min(s.category_clicked[k] * _RARE, _ONE)
@@ -364,6 +364,6 @@ def encode(s, w, p, out):
     at += s.room.shape[0] * (_CANDIDATE + num_categories)
     if p.observe_traces:
         _encode_traces(s, w, after(out, at))
-        at += _PAST + s.trace.shape[0] + 2 * num_categories + s.room.shape[0] * _LOGGED_CANDIDATE
+        at += _PAST + s.traces.shape[0] + 2 * num_categories + s.room.shape[0] * _LOGGED_CANDIDATE
     if p.observe_full:
         _encode_hidden(s, w, p, after(out, at))

@@ -112,7 +112,7 @@ def slot_fields(num_categories: int, num_candidates: int, history_length: int) -
         # Rows as observed, latest first; zeros where there is no such impression
         Field("history", "f4", -1, 1, row),
         # Faded sums over the episode's impressions, as observed: see ``encoding.trace_impression``
-        Field("trace", "f4", -1, 1, (len(DECAYS) * len(TraceColumn),)),
+        Field("traces", "f4", -1, 1, (len(DECAYS) * len(TraceColumn),)),
         Field("category_shown", "f4", 0, 1, category),
         Field("category_clicked", "f4", 0, 1, category),
         # The candidates on the screen; -1 where the slot is empty
