@@ -72,8 +72,8 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
     | | | affinity | [-1, 1] | estimate of the viewer's affinity, in 4 units |
     | | | past_watch | [0, 1] | log seconds ever watched with this streamer, 1 = a day |
     | | | followed | 0, 1 | the viewer follows the streamer |
-    | | | cover_appeal | [-1, 1] | sensationalism of the cover, in 3 units |
-    | | | viewers | [-1, 1] | log popularity of the room |
+    | | | cover_appeal | [-1, 1] | sensationalism as the cover shows it, in 3 units |
+    | | | viewers | [-1, 1] | log audience of the room |
     | | | room_age | [0, 1] | log seconds since it went live, 1 = 12 h |
     | | | engagement | [-1, 1] | noisy recent engagement: a sign of a highlight |
     | | | category_watch | [0, 1] | as in context, for its category: a sign of satiation |
@@ -81,6 +81,14 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
 
     Hidden are satisfaction, fatigue, satiation, attachment, content state, quality and the room's
     end; ``observe="full"`` appends them as blocks ``hidden`` and ``hidden_candidates``.
+
+    ``traces=True`` appends what the platform's logs tell beyond the last impressions, as blocks
+    before these: ``past`` (regret: how often the viewer left sensational rooms at once, in 3 s.d.),
+    ``traces`` (decayed sums over the episode, fast (.8 an impression) and slow (.98), scaled to
+    [-1, 1]: shown, clicked, long_view, regretted, watch_s, interacted, left, cover, clicked_cover,
+    watch_cover, left_cover, affinity, clicked_affinity; slow ones per category: category_shown_k,
+    category_clicked_k) and ``logged_candidates`` (fan_club: size of the streamer's fan club, in 3
+    s.d.; entered: 1 for a room entered just now, fading within hours).
 
     ## Rewards
     ``sum(weight * component)`` with components watch ``log1p(seconds / 10)`` (or minutes), like

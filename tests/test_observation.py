@@ -10,6 +10,7 @@ import pytest
 from numba import njit
 
 from livestream_env import ObservationLayout
+from livestream_env.observation import DECAYS, TraceColumn
 from livestream_env.simulator import encoding
 from livestream_env.world import DAY_S
 from tests.helpers import DEEP, LONG
@@ -368,3 +369,76 @@ def test_rows_are_the_flat_observation_in_the_documented_shapes(observe):
         )
         numbers, blocks = flat.step(np.zeros(2, int))[0], rows.step(np.zeros(2, int))[0]
         alone = one.step(np.int64(0))[0]
+
+
+def slow_traces(events, num_categories):
+    """Of the impressions of an episode, oldest first: the block traces."""
+    named = {kind: np.zeros(len(TraceColumn)) for kind in DECAYS}
+    categories = np.zeros((2, num_categories))
+    for e in events:
+        clicked, left, cover = float(e["click"]), float(e["left"]), 3 * clip(e["cover"] / 3)
+        watch = scaled(e["watch_s"], 3600)
+        interacted = clicked and (e["likes"] + e["comments"] > 0 or e["gift_value"] > 0)
+        now = [
+            1.0, clicked, 4.0 * (clicked and e["watch_s"] > 30), clicked and e["watch_s"] < 5,
+            clicked * watch, 4.0 * interacted, 4.0 * left, cover, clicked * cover,
+            clicked * watch * cover, 4.0 * left * cover, e["affinity"], clicked * e["affinity"],
+        ]  # fmt: skip
+        for kind, decay in DECAYS.items():
+            named[kind] = np.clip(decay * named[kind] + (1 - decay) * np.array(now, float), -1, 1)
+        categories *= DECAYS["slow"]
+        categories[:, e["category"]] += (1 - DECAYS["slow"]) * np.array([1.0, clicked])
+    return np.concatenate([*named.values(), np.minimum(4 * categories, 1).ravel()])
+
+
+@pytest.mark.parametrize("deep", [{}, DEEP], ids=["default", "deep"])
+def test_traces_equal_a_slow_recomputation(make_venv, deep):
+    count = 16
+    env = make_venv(
+        count, world="default", horizon="week", traces=True,
+        config={**deep, "num_streamers": 200, "num_viewers": 200, "days": 8, "click_bias": 0.0,
+                "watch_bias": 2.0, "exit_bias": -2.0, "like_per_min": 0.5},
+    )  # fmt: skip
+    world, layout = env.world, env.layout
+    observation, _ = env.reset(seed=0)
+    assert (layout.to_dict(observation)["traces"] == 0).all()
+    np.testing.assert_allclose(
+        layout.to_dict(observation)["past"][:, 0],
+        (world.viewers["past_regret"][env.get_state()["viewer"]] / 3).clip(-1, 1), atol=1e-6,
+    )  # fmt: skip
+    events = [[] for _ in range(count)]
+    for step in range(60):
+        action = np.full(count, step % 10)
+        affinity = layout.candidate(observation, "affinity")[:, step % 10]
+        observation, _, _, _, info = env.step(action)
+        for i in range(count):
+            if info["elapsed_s"][i] == 0:  # the next episode begins
+                events[i] = []
+            elif info["streamer"][i] >= 0:
+                j = world.streamers[info["streamer"][i]]
+                names = ("click", "watch_s", "likes", "comments", "gift_value")
+                events[i].append(
+                    {name: info[name][i] for name in names}
+                    | {"left": info["visit_ended"][i], "cover": j["cover"],
+                       "category": j["category"], "affinity": affinity[i]}
+                )  # fmt: skip
+    traces = layout.to_dict(observation)["traces"]
+    expected = np.array([slow_traces(e, world.num_categories) for e in events])
+    np.testing.assert_allclose(traces, expected, atol=1e-5)
+    assert (expected.std(axis=0) > 0).mean() > 0.9
+    fan_club = layout.to_rows(observation)["logged_candidates"][..., 0]
+    streamer = env.get_state()["streamer"]
+    known = np.where(streamer >= 0, world.streamers["fan_club"][streamer] / 3, 0).clip(-1, 1)
+    np.testing.assert_allclose(fan_club, known, atol=1e-6)
+
+
+def test_what_the_platform_estimates_leaves_out_what_it_does_not_know(make_venv):
+    config = {**DEEP, "num_streamers": 200, "num_viewers": 500, "interest_std": 2.0}
+    env = make_venv(500, world="default", config=config)
+    observation, _ = env.reset(seed=0)
+    slots, estimate = env.get_state(), 4 * env.layout.candidate(observation, "affinity")
+    category = env.world.streamers["category"][np.maximum(slots["streamer"], 0)]
+    interest = np.take_along_axis(env.world.viewers["interest"][slots["viewer"]], category, axis=1)
+    inside = (slots["streamer"] >= 0) & (np.abs(estimate) < 4)
+    error = (estimate - (slots["affinity"] - interest))[inside]
+    assert error.std() == pytest.approx(env.simulation.config.affinity_estimate_std, rel=0.1)
