@@ -24,7 +24,7 @@ from livestream_env.world.room_index import availability_index, index_span
 from livestream_env.world.synthetic import draw_content, draw_world, endless_rooms
 from livestream_env.world.tables import DAY_S, MAX_DAYS
 
-FORMAT = 2  # of the .npz
+FORMAT = 3  # of the .npz
 
 
 def _no_ids() -> NDArray[np.int64]:
