@@ -85,7 +85,7 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
     ``traces=True`` appends what the platform's logs tell beyond the last impressions, as blocks
     before these: ``past`` (regret: how often the viewer left sensational rooms at once, in 3 s.d.),
     ``traces`` (decayed sums over the episode, fast (.8 an impression) and slow (.98), scaled to
-    [-1, 1]: shown, clicked, long_view, regretted, watch_s, interacted, left, cover, clicked_cover,
+    [-1, 1]: shown, clicks, long_view, regretted, watch_s, interacted, left, cover, clicked_cover,
     watch_cover, left_cover, affinity, clicked_affinity; slow ones per category: category_shown_k,
     category_clicked_k) and ``logged_candidates`` (fan_club: size of the streamer's fan club, in 3
     s.d.; entered: 1 for a room entered just now, fading within hours).

@@ -86,7 +86,7 @@ class TraceColumn(_Column):
     """A faded sum over the episode's impressions, latest ones weighing most."""
 
     SHOWN = auto()
-    CLICKED = auto()
+    CLICKS = auto()
     LONG_VIEW = auto()
     REGRETTED = auto()
     WATCH_S = auto()

@@ -125,7 +125,7 @@ COMPUTED = {
 NAMED_AFTER = {
     "viewer": "AGE",
     "context": "HOUR_SIN",
-    "history": "LIKES",
+    "history": "CLICKED",
     "candidates": "VALID",
     "hidden": "SATISFACTION",
     "hidden_candidates": "TRUE_AFFINITY",

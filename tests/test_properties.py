@@ -19,7 +19,10 @@ from tests.helpers import assert_same
 
 # (categories, embedding, candidates, history): few, for the kernel is compiled for each.
 SHAPES = ((8, 8, 10, 8), (3, 2, 4, 1))
-SWITCHES = ("satiation", "satisfaction", "attachment", "highlights", "availability")
+SWITCHES = (
+    *("satiation", "satisfaction", "attachment", "curiosity", "audience", "highlights"),
+    *("availability", "traces"),
+)
 DRAWN_ELSEWHERE = {
     "num_viewers", "num_streamers", "num_categories", "embedding_dim", "days",
     "retrieval_attached_share", "retrieval_category_share", "highlight_mean_s",
@@ -34,7 +37,8 @@ def parameters(draw: st.DrawFn) -> dict[str, float]:
     config = {}
     for name in draw(st.lists(names, max_size=8, unique=True)):
         low, high = specs[name].metadata["low"], specs[name].metadata["high"]
-        config[name] = draw(st.floats(low, high, allow_nan=False))
+        whole = isinstance(specs[name].default, int)
+        config[name] = draw(st.integers(low, high) if whole else st.floats(low, high))
     share = draw(st.floats(0.0, 1.0))
     config["retrieval_attached_share"] = share
     config["retrieval_category_share"] = draw(st.floats(0.0, 1.0)) * (1.0 - share)

@@ -170,7 +170,7 @@ def trace_impression(s, response, streamer, affinity, visit_ended):
     s.category_shown[streamer.category] += _TRACE_SCALE[1]
     if response.click:
         watch = min(log1p_32(np.float32(response.watch_s)) * WATCH_S, _ONE)
-        now[TraceColumn.CLICKED] = _ONE
+        now[TraceColumn.CLICKS] = _ONE
         now[TraceColumn.LONG_VIEW] = _RARE if response.watch_s > _LONG_VIEW_S else _ZERO
         now[TraceColumn.REGRETTED] = _ONE if response.watch_s < _REGRET_S else _ZERO
         now[TraceColumn.WATCH_S] = watch

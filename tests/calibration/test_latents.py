@@ -98,7 +98,8 @@ def swept(passed_over=True):
     p["click_bias"], p["watch_bias"], p["watch_noise_std"] = POINT["biases"]
     p["highlight_share"] = 0.3
     sums = _sweep(
-        kernel_array(x), passed_over, CENSORED, PAIR, s, p, POINT["taste"], appeal, *out.values(),
+        kernel_array(x), passed_over, CENSORED, PAIR, s, p, POINT["taste"], appeal, 1.0,
+        *out.values(),
     )  # fmt: skip
     return sums, out
 

@@ -25,7 +25,7 @@ def test_values_of_single_and_vector_environments() -> None:
     value, reward = oracle.values()
     response = venv.unwrapped.expected_response()
     assert np.array_equal(reward, response["expected_reward"])  # no slot is empty here
-    goodwill = response["click_probability"] * response["sensationalism"]
+    goodwill = response["click_probability"] * response["harm"]
     assert np.allclose(reward - value, 1.5 * goodwill)
     actions, _ = oracle.predict(observation)
     assert np.array_equal(actions, value.argmax(axis=1))
