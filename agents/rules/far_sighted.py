@@ -1,8 +1,9 @@
 """The far-sighted rule's one weight, and how it is tuned.
 
-The rule shows the candidate with the highest ``reward - weight * P(click) * sensationalism``: a
-click on a sensational room brings its reward now and costs goodwill later, and the weight is the
-price of goodwill. How high it is depends on the environment: without satisfaction it is 0.
+The rule shows the candidate with the highest ``reward - weight * P(click) * harm``, harm being
+the room's sensationalism times the viewer's sensitivity: such a click brings its reward now and
+costs goodwill later, and the weight is the price of goodwill. How high it is depends on the
+environment: without satisfaction it is 0.
 """
 
 from __future__ import annotations

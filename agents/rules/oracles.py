@@ -68,7 +68,7 @@ class GreedyOracle:
 
 
 class FarsightedOracle(GreedyOracle):
-    """Clairvoyant greedy minus ``weight`` x P(click) x sensationalism.
+    """Clairvoyant greedy minus ``weight`` x P(click) x harm (sensationalism times sensitivity).
 
     Args:
         env: To tune the weight for.

@@ -2,9 +2,10 @@
 
 It shows the candidate with the highest
 
-    E[reward] - price * P(click) * sensationalism,
+    E[reward] - price * P(click) * harm,
 
-all exact expectations in the state of now. The price of goodwill depends on that state,
+harm being sensationalism times the viewer's sensitivity; all exact expectations in the state of
+now. The price of goodwill depends on that state,
 
     price = weight * (best + 0.25) * min(1, time left / 6 h),
 

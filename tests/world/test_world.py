@@ -303,7 +303,7 @@ class TestFiles:
             arrays["meta"] = np.array(json.dumps({**json.loads(str(arrays["meta"])), "format": 99}))
 
         self.rewrite(tiny, tmp_path / "w.npz", change)
-        with pytest.raises(ValueError, match="format 99, valid is 2"):
+        with pytest.raises(ValueError, match="format 99, valid is 3"):
             World.load(tmp_path / "w.npz")
 
     def test_unknown_parameter(self, tiny, tmp_path):
@@ -475,6 +475,6 @@ class TestImpossibleWorlds:
         """The same world with tastes for more categories, of which nothing is."""
         old = world.viewers
         viewers = np.zeros(len(old), tables.viewer_dtype(count, old["embedding"].shape[1]))
-        for column in set(old.dtype.names) - {"taste", "satiation_gain"}:
+        for column in set(old.dtype.names) - {"taste", "interest", "familiarity", "satiation_gain"}:
             viewers[column] = old[column]
         return replace(world, viewers=viewers, category_names=())
