@@ -277,13 +277,19 @@ class ObservationLayout:
             for block, columns in self.to_dict(observation).items()
         }
 
+    @functools.cached_property
+    def column_names(self) -> tuple[str, ...]:
+        """(D,) names of the flat observation's columns: ``candidates[3].affinity``."""
+        names = []
+        for block, features in self.names.items():
+            shape = self.shapes[block]
+            places = [f"{block}[{i}]" for i in range(shape[0])] if len(shape) == 2 else [block]
+            names += [f"{place}.{feature}" for place in places for feature in features]
+        return tuple(names)
+
     def describe(self) -> str:
         """A table of all columns: ``column  block  feature``."""
-        lines = []
-        for block, names in self.names.items():
-            shape, start = self.shapes[block], self.slices[block].start
-            for row in range(shape[0] if len(shape) == 2 else 1):
-                place = f"{block}[{row}]" if len(shape) == 2 else block
-                for i, name in enumerate(names):
-                    lines.append(f"{start + row * len(names) + i:5d}  {place}  {name}")
-        return "\n".join(lines)
+        return "\n".join(
+            f"{column:5d}  {'  '.join(name.split('.'))}"
+            for column, name in enumerate(self.column_names)
+        )

@@ -46,7 +46,7 @@ class LiveStreamRecSpec(EnvSpec):
     def to_json(self) -> str:
         """The specification as JSON, which ``EnvSpec.from_json`` reads."""
         written = copy.copy(self)
-        written.kwargs = _as_json(self.kwargs)
+        written.kwargs = json_arguments(self.kwargs)
         return EnvSpec.to_json(written)
 
 
@@ -66,7 +66,7 @@ class SpecAttribute:
         vars(env)["spec"] = spec
 
 
-def _as_json(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def json_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The environment's arguments as JSON values, a world by what makes it."""
     from livestream_env.world import World  # with the compiler, which registering does without
 

@@ -63,7 +63,11 @@ LAYERS: tuple[tuple[Part, ...], ...] = (
         ),
     ),
     (_part("world", "livestream_env", "world"),),
-    (_part("simulator", "livestream_env", "simulator"), _part("logs", "livestream_env", "logs")),
+    (
+        _part("simulator", "livestream_env", "simulator"),
+        _part("logs", "livestream_env", "logs"),
+        _part("decisions", "livestream_env", "decisions"),
+    ),
     (_part("simulation", "livestream_env", "arguments infos simulation"),),
     (_part("rendering", "livestream_env", "rendering"),),
     (_part("faces", "livestream_env", "env vector_env registration wrappers sb3_vec_env"),),

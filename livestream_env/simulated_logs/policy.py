@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livestream_env.observation import ObservationLayout
+from livestream_env.settings import check_number
 from livestream_env.wrappers import column_changer, layout_under
 
 
@@ -46,9 +47,11 @@ class LoggingPolicy:
     Args:
         env: The environment to act in (single or vector), for its observation layout.
         seed: Seed of the policy's own random numbers.
+        uniform_share: Share of decisions that are uniform over the candidates instead; logs of
+            such a mixture cover what the ranking hardly ever shows.
 
     Raises:
-        ValueError: If the environment's observations are not flat.
+        ValueError: If the environment's observations are not flat, or the share not in [0, 1].
     """
 
     RELEVANCE: ClassVar[dict[str, float]] = {
@@ -58,9 +61,15 @@ class LoggingPolicy:
     }
     TEMPERATURE = 1.0
 
-    def __init__(self, env: gym.Env | gym.vector.VectorEnv, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        env: gym.Env | gym.vector.VectorEnv,
+        seed: int | None = None,
+        uniform_share: float = 0.0,
+    ) -> None:
         self.layout = flat_layout(env, self)
         self.rng = np.random.default_rng(seed)
+        self.uniform_share = check_number("uniform_share", uniform_share, 0.0, 1.0)
 
     def _logits(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
         relevance = sum(
@@ -75,7 +84,12 @@ class LoggingPolicy:
         # No candidate at all: any slot does, all are empty.
         logits[np.isneginf(logits).all(axis=1)] = 0.0
         weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+        ranked = weight / weight.sum(axis=1, keepdims=True)
+        if not self.uniform_share:
+            return np.asarray(ranked)
+        possible = np.isfinite(logits)
+        uniform = possible / possible.sum(axis=1, keepdims=True)
+        return np.asarray(ranked + self.uniform_share * (uniform - ranked))
 
     def predict(
         self,
@@ -86,6 +100,9 @@ class LoggingPolicy:
     ) -> tuple[Any, Any]:
         """Stable-Baselines3's ``predict``, for one observation (D,) or a batch (B, D)."""
         logits = self._logits(np.atleast_2d(observation))
+        if self.uniform_share:
+            uniform = self.rng.random(len(logits)) < self.uniform_share
+            logits[uniform[:, None] & np.isfinite(logits)] = 0.0
         # Gumbel-max: the highest of the perturbed logits is a draw from the softmax.
         actions = (logits + self.rng.gumbel(size=logits.shape)).argmax(axis=1)
         return (actions if np.ndim(observation) == 2 else actions[0]), state

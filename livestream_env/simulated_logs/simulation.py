@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from livestream_env.settings import check_integer
+from livestream_env.simulated_logs.playing import Moment, play
 from livestream_env.simulator.compiling import entry_point
 from livestream_env.simulator.response import appeal
-from livestream_env.simulator.rng import mix, uniform
 from livestream_env.simulator.state import kernel_array
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 
-_POLICY_KEY = np.uint64(0x8EBC6AF09C88C6E3)  # arbitrary: sets the policy's luck apart
 _OF_THE_STEP = ("click", "watch_s", "likes", "comments", "gift_value", "follow", "terminated")
 
 
@@ -56,6 +55,7 @@ def simulate_logs(
     seed: int,
     chunk_rows: int = 2**18,
     on_step: Callable[[int], object] | None = None,
+    on_moment: Callable[[Moment], object] | None = None,
 ) -> Iterator[NDArray[Any]]:
     """Play each of ``viewers`` once, from day 0 for the horizon of ``env``, and log what is shown.
 
@@ -74,6 +74,7 @@ def simulate_logs(
         seed: at least 0.
         chunk_rows: rows to collect before they are handed out.
         on_step: called after each step with the number of viewers who have finished.
+        on_moment: called after each step with all that is known of it.
 
     Yields:
         Exposures, (n,) :func:`exposure_dtype`: of a viewer in order of time, but viewers mixed.
@@ -84,9 +85,7 @@ def simulate_logs(
     order = _check(env, viewers, seed, chunk_rows)
     # The most active first: whoever comes last should not keep all other slots waiting.
     order = order[np.argsort(-env.world.viewers["activity"][order], kind="stable")]
-    if hasattr(policy, "bind"):
-        policy.bind(env)
-    return _simulate(policy, env, order, seed, chunk_rows, on_step)
+    return _simulate(policy, env, order, seed, chunk_rows, on_step, on_moment)
 
 
 def _check(
@@ -119,99 +118,55 @@ def _simulate(
     seed: int,
     chunk_rows: int,
     on_step: Callable[[int], object] | None,
+    on_moment: Callable[[Moment], object] | None,
 ) -> Iterator[NDArray[Any]]:
-    simulation, count = env.simulation, env.num_envs
-    dtype = exposure_dtype(simulation.layout.num_candidates)
-    buffer = simulation.empty_observation()
-    state = None
+    dtype = exposure_dtype(env.layout.num_candidates)
+    slots = np.arange(env.num_envs)
     begun = 0  # viewers, of ``order``
-    playing = np.zeros(count, np.bool_)  # others pass the time with whom nobody logs
-    ended = np.ones(count, np.bool_)
+
+    def begin(free: NDArray[np.int64]) -> NDArray[np.int64]:
+        nonlocal begun
+        viewers = order[begun : begun + len(free)]
+        begun += len(viewers)
+        if len(viewers):
+            _begin(env, free[: len(viewers)], viewers, seed)
+        return viewers
+
     chunk: list[NDArray[Any]] = []
     rows_in_chunk = 0
-    while True:
-        playing &= ~ended
-        episode_start = np.zeros(count, np.bool_)
-        if ended.any() and begun < len(order):
-            episode_start[np.flatnonzero(ended)[: len(order) - begun]] = True
-            next_begun = begun + int(episode_start.sum())
-            _begin(env, episode_start, order[begun:next_begun], seed)
-            begun = next_begun
-            playing |= episode_start
-        if not playing.any():
-            break
-        observation = simulation.shaped(simulation.observe(buffer))
-        if hasattr(policy, "propensities"):
-            actions, propensity = _draw(env, policy.propensities(observation))
-        else:
-            actions, state = policy.predict(
-                observation, state=state, episode_start=episode_start, deterministic=True
-            )
-            actions, propensity = env.check_actions(actions), np.full(count, np.nan)
-        rows = _exposures(env, actions, dtype)
-        rows["propensity"] = propensity
-        outcomes = simulation.step(actions, buffer)[0]
+    for moment in play(policy, env, begin):
+        playing = moment.episode >= 0
+        rows = _exposures(env, moment, dtype)
+        chances = moment.propensities
+        rows["propensity"] = np.nan if chances is None else chances[slots, moment.actions]
         for name in _OF_THE_STEP:
-            rows[name] = outcomes[name]
-        ended = outcomes["terminated"]
+            rows[name] = moment.outcomes[name]
         chunk.append(rows[playing & (rows["room"] >= 0)])
         rows_in_chunk += len(chunk[-1])
         if rows_in_chunk >= chunk_rows:
             yield np.concatenate(chunk)
             chunk, rows_in_chunk = [], 0
+        if on_moment is not None:
+            on_moment(moment)
         if on_step is not None:
-            on_step(begun - int((playing & ~ended).sum()))
+            on_step(begun - int((playing & ~moment.outcomes["terminated"]).sum()))
     if rows_in_chunk:
         yield np.concatenate(chunk)
 
 
 def _begin(
     env: LiveStreamRecVectorEnv,
-    mask: NDArray[np.bool_],
+    slots: NDArray[np.int64],
     viewers: NDArray[np.int64],
     seed: int,
 ) -> None:
-    """Begin the episodes of ``viewers`` on day 0, in the slots of ``mask``."""
+    """Begin the episodes of ``viewers`` (m,) on day 0, in ``slots`` (m,)."""
     simulation = env.simulation
-    for slot, viewer in zip(np.flatnonzero(mask).tolist(), viewers.tolist(), strict=True):
+    for slot, viewer in zip(slots.tolist(), viewers.tolist(), strict=True):
         simulation.seed(slot, np.random.default_rng([seed, viewer]))
-    who = np.full(env.num_envs, -1)
-    who[mask] = viewers
+    mask, who = np.zeros(env.num_envs, np.bool_), np.full(env.num_envs, -1)
+    mask[slots], who[slots] = True, viewers
     simulation.reset(mask, starts=simulation.starts({"viewer": who, "day": 0}, mask))
-
-
-@entry_point
-def _choose(propensities, slots, parameters, actions):  # type: ignore[no-untyped-def]
-    """Inverse distribution function, at a number that depends on viewer and impression only.
-
-    Writes ``actions`` (B,). ``parameters`` are there for the name of their type: machine code on
-    disk is not used after a change of the code that this one calls.
-    """
-    for i in range(propensities.shape[0]):
-        left = uniform(mix(_POLICY_KEY, slots[i].episode_key), slots[i].impression)
-        for j in range(propensities.shape[1]):
-            if propensities[i, j] > 0.0:  # else rounding could choose what has no chance
-                actions[i] = j
-                left -= propensities[i, j]
-                if left < 0.0:
-                    break
-    return actions
-
-
-def _draw(
-    env: LiveStreamRecVectorEnv, propensities: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Draw an action per slot from ``propensities`` (B, N); the actions and their propensities."""
-    given = np.ascontiguousarray(propensities, np.float64)
-    shape = (env.num_envs, env.layout.num_candidates)
-    if given.shape != shape or not (given >= 0).all() or (abs(given.sum(axis=1) - 1) > 1e-6).any():
-        raise ValueError(
-            f"propensities must be {shape} probabilities whose rows sum to 1, got {propensities!r}"
-        )
-    actions = np.zeros(env.num_envs, np.int64)
-    parameters = env.simulation.kernel_arguments[1]
-    _choose(given, kernel_array(env.simulation.slots), parameters, actions)
-    return actions, given[np.arange(env.num_envs), actions]
 
 
 @entry_point
@@ -243,11 +198,9 @@ def _describe(  # type: ignore[no-untyped-def]
         row.highlight = a.highlight
 
 
-def _exposures(
-    env: LiveStreamRecVectorEnv, actions: NDArray[np.int64], dtype: np.dtype[Any]
-) -> NDArray[Any]:
+def _exposures(env: LiveStreamRecVectorEnv, moment: Moment, dtype: np.dtype[Any]) -> NDArray[Any]:
     """What is known of the impressions before the step; (N,), room -1 where none is shown."""
     world, parameters = env.simulation.kernel_arguments
     rows = np.zeros(env.num_envs, dtype)
-    _describe(kernel_array(env.simulation.slots), actions, world, parameters, kernel_array(rows))
+    _describe(kernel_array(moment.before), moment.actions, world, parameters, kernel_array(rows))
     return rows
