@@ -18,8 +18,10 @@ from agents.dqn.config import PRESETS, DQNConfig
 from agents.dqn.files import DQNState, reads_columns
 from agents.dqn.learner import MaskFunction
 from agents.dqn.networks import ColumnLayout
+from agents.dqn.offline import learn_offline
 from agents.dqn.training_log import EpisodeStatistics, TrainingLog
 from agents.vector import VectorStep, env_layout, make_training_env, space_sizes
+from livestream_env.decisions import Decisions
 from livestream_env.settings import check_integer
 from livestream_env.wrappers import check_columns
 
@@ -137,6 +139,35 @@ class DQN(DQNState):
                     log.write(self.num_timesteps, self._metrics())
                 if callback is not None and callback(self) is False:
                     break
+        return self
+
+    def learn_offline(
+        self,
+        decisions: Decisions,
+        num_updates: int,
+        callback: Callable[[int], object] | None = None,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Learn from logged decisions only; no environment is played.
+
+        Masks, discounts and n-step returns are those of :meth:`learn`. Two settings correct for
+        actions that were hardly ever logged: ``cql_weight`` (conservative Q-learning, Kumar et
+        al. 2020) and ``bcq_threshold`` (batch-constrained Q-learning, Fujimoto et al. 2019; the
+        behaviour policy is estimated from the same decisions).
+
+        Args:
+            decisions: Of ``livestream_env.decisions.read_decisions``.
+            num_updates: Gradient steps; the learning rate's schedule spans them.
+            callback: Called with the number of updates after each; returning False ends training.
+            progress_bar: Show one.
+
+        Returns:
+            The agent.
+
+        Raises:
+            ValueError: ``decisions`` are of another size than the agent, or there are none.
+        """
+        learn_offline(self, decisions, num_updates, callback, progress_bar)
         return self
 
     def _begin_episodes(self) -> np.ndarray:

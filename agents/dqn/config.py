@@ -132,6 +132,20 @@ class DQNConfig(Settings):
         ("by_hand", "autograd"),
         "by_hand: compiled on a CPU, fast; autograd: PyTorch's own, the same numbers, slow",
     )
+    cql_weight: float = number(
+        0.0,
+        0.0,
+        1e3,
+        "offline: weight of the conservative loss, log sum exp Q - Q(logged); high: stays close to "
+        "what was logged, 0: plain",
+    )
+    bcq_threshold: float = number(
+        0.0,
+        0.0,
+        1.0,
+        "offline: only actions at least so likely, relative to the likeliest, under the estimated "
+        "behaviour policy; 0: all, 1: imitates it",
+    )
     device: str = text("auto", "auto (a GPU if there is one), cpu, cuda, cuda:1")
     seed: int | None = integer(None, 0, 2**63 - 1, "of every random draw; None: drawn")
 

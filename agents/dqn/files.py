@@ -125,6 +125,10 @@ class DQNState:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what predicting needs (weights, settings, layout) to one safetensors file."""
         arrays = with_prefix("network", self.learner.network_state())
+        if self.learner.behaviour is not None:
+            weights = self.learner.behaviour.network.state_dict().items()
+            state = {name: value.cpu().numpy() for name, value in weights}
+            arrays |= with_prefix("behaviour", state)
         write_checkpoint(path, "model", arrays, self._description().to_json())
 
     @classmethod
@@ -154,8 +158,13 @@ class DQNState:
             description = Description.from_json(header)
             network = without_prefix("network", arrays)
             check_arrays(network, description.network_shapes())
+            behaviour = without_prefix("behaviour", arrays)
+            if behaviour:
+                check_arrays(behaviour, description.network_shapes())
         agent = cls._from_description(description, device, mask_fn)
         agent.learner.load_network_state(network)
+        if behaviour:
+            agent.learner.load_behaviour(behaviour)
         agent.learner.num_updates = description.num_updates
         if env is not None:
             agent._set_env_for(path, env)

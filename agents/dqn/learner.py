@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from agents.dqn.behaviour import BehaviourModel
 from agents.dqn.by_hand import Adam, flatten_parameters, kernels
 from agents.dqn.config import DQNConfig
 from agents.dqn.networks import (
+    Backward,
     CandidateQNetwork,
     ColumnLayout,
     Columns,
     MLPQNetwork,
     QNetwork,
+    all_with_backward,
 )
 from agents.dqn.replay_memory import Batch, on_device
 
@@ -74,7 +78,12 @@ class QLearner:
         self._target_weights, _ = flatten_parameters(self.target_net, by_hand)
         self._target_weights.copy_(self._weights)
         self._adam = Adam(self._weights, self._gradient, by_hand)
+        self._make_network = functools.partial(
+            build_network, config, observation_size, num_actions, layout
+        )
+        self._seed = seed
         self.num_updates = 0
+        self.behaviour: BehaviourModel | None = None  # what bcq_threshold compares with
         # Of loss and mean Q since the last report.
         self._loss_sum, self._q_sum = torch.zeros(2, device=self.device).unbind()
         self._summed = 0
@@ -102,6 +111,7 @@ class QLearner:
         tensor = self._tensor(observation)
         mask = self.action_mask(tensor)
         values = self.q_net(tensor, mask).cpu().numpy()
+        mask = self._allowed(tensor, mask)
         # A copy in any case: the network writes its next values into the same memory.
         return np.where(True if mask is None else mask.cpu().numpy(), values, np.float32(-np.inf))
 
@@ -113,10 +123,13 @@ class QLearner:
             The TD errors before the step, ``(B,)``.
         """
         target = self._targets(batch)
-        mask = self.action_mask(batch.observation) if self.q_net.reads_mask else None
-        chosen, backward = self.q_net.chosen_with_backward(
-            batch.observation, self._tensor(batch.action), mask
-        )
+        if self.config.cql_weight:
+            chosen, backward = self._conservative(batch)
+        else:
+            mask = self.action_mask(batch.observation) if self.q_net.reads_mask else None
+            chosen, backward = self.q_net.chosen_with_backward(
+                batch.observation, self._tensor(batch.action), mask
+            )
         td_error = chosen - target
         slope = td_error if self.config.loss == "squared" else td_error.clamp(-1.0, 1.0)
         # Of each loss, slope * this: half the square; straight where clamped.
@@ -145,11 +158,38 @@ class QLearner:
         observation = batch.next_observation
         mask = self.action_mask(observation)
         if self.config.double:  # van Hasselt et al. 2016: θ chooses, θ⁻ values
-            best = _masked(self.q_net(observation, mask), mask).argmax(dim=1)
+            values = self.q_net(observation, mask)
+            best = _masked(values, self._allowed(observation, mask)).argmax(dim=1)
             value = self.target_net.chosen(observation, best, mask)
         else:
-            value = _masked(self.target_net(observation, mask), mask).amax(dim=1)
+            values = self.target_net(observation, mask)
+            value = _masked(values, self._allowed(observation, mask)).amax(dim=1)
         return torch.addcmul(self._tensor(batch.reward), self._tensor(batch.discount), value)
+
+    def _allowed(self, observation: Tensor, mask: Tensor | None) -> Tensor | None:
+        """Valid actions that the behaviour policy takes often enough (BCQ), bool ``(B, N)``."""
+        threshold = self.config.bcq_threshold
+        if self.behaviour is None or not threshold:
+            return mask
+        return self.behaviour.likely(observation, mask, threshold)
+
+    def _conservative(self, batch: Batch) -> tuple[Tensor, Backward]:
+        """As ``chosen_with_backward``, with the gradient of CQL's loss added (Kumar et al. 2020).
+
+        That loss is ``cql_weight`` times the batch's mean of log sum exp Q over the valid actions,
+        minus Q of the logged one.
+        """
+        action = self._tensor(batch.action)[:, None]
+        mask = self.action_mask(batch.observation)
+        values, backward = all_with_backward(self.q_net, batch.observation, mask)
+        excess = _masked(values, mask).softmax(dim=1)
+        excess.scatter_add_(1, action, torch.full_like(excess[:, :1], -1.0))
+        excess *= self.config.cql_weight / len(action)
+
+        def both(gradient: Tensor) -> None:
+            backward(excess.scatter_add(1, action, gradient[:, None]))
+
+        return values.gather(1, action).squeeze(1), both
 
     def _update_target(self) -> None:
         if self.config.target_update == "soft":
@@ -174,6 +214,18 @@ class QLearner:
         """Set online and target network to weights that :meth:`network_state` gave."""
         self.q_net.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
         self._target_weights.copy_(self._weights)
+
+    def make_behaviour(self) -> BehaviourModel:
+        """An unfitted model of a behaviour policy: the same kind of network as the learner's."""
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self._seed)
+            return BehaviourModel(self._make_network().to(self.device))
+
+    def load_behaviour(self, state: dict[str, np.ndarray]) -> None:
+        """Take over a fitted behaviour model's weights by name."""
+        self.behaviour = self.make_behaviour()
+        weights = {name: torch.from_numpy(value) for name, value in state.items()}
+        self.behaviour.network.load_state_dict(weights)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Both networks and the optimiser's moments, each as one vector."""

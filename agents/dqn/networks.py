@@ -67,9 +67,11 @@ class QNetwork(nn.Module):
 
     Attributes:
         reads_mask: Whether Q-values depend on the mask; if not, none is made for ``chosen``.
+        num_actions: N.
     """
 
     reads_mask = True
+    num_actions: int
 
     def forward(self, observation: Tensor, mask: Tensor | None = None) -> Tensor:
         """Q-values ``(B, N)`` of observations ``(B, D)``; those of masked actions mean nothing."""
@@ -106,6 +108,22 @@ class QNetwork(nn.Module):
         return values.detach(), backward
 
 
+def all_with_backward(
+    network: QNetwork, observation: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Backward]:
+    """Values of all actions, ``(B, N)``, and how to differentiate them.
+
+    As for :meth:`QNetwork.chosen_with_backward`, of every action of every observation: losses that
+    compare actions need them, and cost N times as much.
+    """
+    size, num_actions = observation.shape[0], network.num_actions
+    actions = torch.arange(num_actions, device=observation.device).repeat(size)
+    rows = observation.repeat_interleave(num_actions, dim=0)
+    masks = None if mask is None else mask.repeat_interleave(num_actions, dim=0)
+    values, backward = network.chosen_with_backward(rows, actions, masks)
+    return values.view(size, num_actions).clone(), lambda gradient: backward(gradient.reshape(-1))
+
+
 class MLPQNetwork(QNetwork):
     """Fully connected layers over the flat observation.
 
@@ -130,6 +148,7 @@ class MLPQNetwork(QNetwork):
         self.advantage = Layers([*(sizes[-1:] if dueling else sizes), num_actions])
         self.value = Layers([sizes[-1], 1]) if dueling else None
         self.reads_mask = dueling
+        self.num_actions = num_actions
 
     def forward(self, observation: Tensor, mask: Tensor | None = None) -> Tensor:
         """Q-values ``(B, N)`` of observations ``(B, D)``; see :class:`QNetwork`."""
@@ -187,6 +206,7 @@ class CandidateQNetwork(QNetwork):
         shared = np.asarray(layout.shared_columns)
         candidates = np.asarray(layout.candidate_columns)
         self.num_candidates, self.num_features = candidates.shape
+        self.num_actions = self.num_candidates
         self.summary = summary
         self.reads_mask = dueling or summary
         self.num_shared = len(shared)

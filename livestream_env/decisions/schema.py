@@ -110,7 +110,7 @@ def check_rows(rows: Rows, num_actions: int, follows: Rows | None = None) -> Non
         _require(np.isfinite(rows[name]), name, rows[name], rows)
     _require(rows["elapsed_s"] >= 0, "elapsed_s", rows["elapsed_s"], rows)
     if OBSERVATION in rows:
-        finite = np.isfinite(rows[OBSERVATION]).all(axis=1)
+        finite = np.asarray(np.isfinite(rows[OBSERVATION]).all(axis=1))
         _require(finite, OBSERVATION, rows[OBSERVATION], rows)
     chances = rows["propensity"]
     is_said = ~np.isnan(chances).any(axis=1) & acts
