@@ -20,7 +20,8 @@ import argparse
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ from scripts.evaluate import add_model_arguments, load_agent
 
 if TYPE_CHECKING:
     from livestream_env import LiveStreamRecVectorEnv
+    from livestream_env.simulated_logs.playing import Moment
 
 FORMATS = ("csv", "parquet")  # of livestream_env.logs.writing, which --help need not import
 MAX_ENVS = 1024
@@ -55,6 +57,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--viewers", type=positive_int, help="default: all of the world's")
     parser.add_argument("--days", type=positive_int, default=7, help="default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, help="folder, new or empty")
+    parser.add_argument(
+        "--decisions",
+        type=Path,
+        metavar="PARQUET",
+        help="also write what a learner needs, observations and all candidates' propensities "
+        "(see scripts.log_decisions, which draws viewers as the environment does)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an older log there")
     parser.add_argument("--seed", type=whole_number, default=0, help="default: %(default)s")
     parser.add_argument("--format", choices=FORMATS, default="csv", help="default: %(default)s")
@@ -96,6 +105,31 @@ def describe(command: str, args: argparse.Namespace, env: LiveStreamRecVectorEnv
     }
 
 
+@contextmanager
+def _decisions(
+    args: argparse.Namespace, env: LiveStreamRecVectorEnv
+) -> Iterator[Callable[[Moment], object] | None]:
+    """What takes down every moment for ``--decisions``; None without it."""
+    if args.decisions is None:
+        yield None
+        return
+    from livestream_env.decisions import decision_writer
+    from livestream_env.simulated_logs import recording
+
+    about = recording.describe(env, args.env_id, args.env_kwargs, args.agent, args.seed)
+    recorder = recording.DecisionRecorder(env)
+    with decision_writer(args.decisions, about) as writer:
+
+        def on_moment(moment: Moment) -> None:
+            recorder.record(moment)
+            for part in recorder.ready():
+                writer.write(part)
+
+        yield on_moment
+        for part in recorder.ready(all_of_it=True):
+            writer.write(part)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Simulate and write; returns the exit status."""
     parser = make_parser()
@@ -129,10 +163,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     env = LiveStreamRecVectorEnv(min(max(args.viewers // 20, 1), MAX_ENVS), **args.env_kwargs)
     viewers = np.arange(args.viewers)
     try:
-        with Progress(args.viewers, "simulate", "viewers") as progress:
+        with (
+            Progress(args.viewers, "simulate", "viewers") as progress,
+            _decisions(args, env) as on_moment,
+        ):
             rows = export_log(
                 args.out,
-                simulate_logs(policy, env, viewers, args.seed, on_step=progress.reach),
+                simulate_logs(
+                    policy,
+                    env,
+                    viewers,
+                    args.seed,
+                    on_step=progress.reach,
+                    on_moment=on_moment,
+                ),
                 world,
                 viewers,
                 args.days,

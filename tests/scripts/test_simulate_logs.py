@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from livestream_env import progress
+from livestream_env.decisions import read_decisions
 from livestream_env.logs import read_logs
 from scripts.simulate_logs import main
 
@@ -71,6 +72,19 @@ class TestPolicies:
         monkeypatch.delitem(sys.modules, "own_policies", raising=False)
         exposure = run(tmp_path / "log", "--policy", "own_policies:Last", "--seed", "4")
         assert set(exposure["slot"]) == {9}
+
+    def test_decisions_beside_the_log(self, tmp_path):
+        exposure = run(tmp_path / "log", "--decisions", str(tmp_path / "d.parquet"))
+        decisions = read_decisions(tmp_path / "d.parquet")
+        shown = decisions.steps[decisions.action_mask[decisions.steps].any(axis=1)]
+        assert len(shown) == len(exposure) and decisions.num_episodes == 20
+        by_viewer = exposure.sort_values(["user_id", "timestamp"], kind="stable")
+        order = np.lexsort((decisions.clock_s[shown], decisions.viewer[shown]))
+        np.testing.assert_array_equal(decisions.action[shown][order], by_viewer["slot"])
+        chances = decisions.propensity[shown, decisions.action[shown]]
+        np.testing.assert_allclose(chances[order], by_viewer["propensity"], rtol=1e-6)
+        env = decisions.description.make_env()
+        assert env.unwrapped.world.digest == decisions.description.world_digest
 
     def test_learners_bring_what_they_learned(self, tmp_path, capsys):
         message = refused(capsys, "--policy", "linucb", "--out", str(tmp_path / "log"))

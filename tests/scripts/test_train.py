@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from livestream_env import progress
-from scripts import train
+from scripts import log_decisions, train
 
 PLAIN = """
 class Plain:
@@ -36,3 +36,26 @@ def test_a_log_file_gets_lines_with_the_time_left(
     assert all(line.startswith(f"{agent}: ") for line in lines)
     assert "of 1,000 steps" in lines[1] and lines[1].endswith(" left")
     assert " steps (100 %) in " in lines[-1] or "(102 %) in" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    "agent", ["dqn?cql_weight=0.1&bcq_threshold=0.1", "agents.dqn.cloning:BehaviourCloning"]
+)
+def test_offline(agent: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = ["--steps", "400", "--out", str(tmp_path / "d.parquet")]
+    assert log_decisions.main(log) == 0
+    said = capsys.readouterr().out
+    assert "steps in" in said and "MB" in said
+    arguments = ["--agent", agent, "--offline", str(tmp_path / "d.parquet"), "--updates", "20"]
+    assert train.main([*arguments, "--eval-episodes", "4", "--out", str(tmp_path / "out")]) == 0
+    assert "per viewer-day, 4 of them" in capsys.readouterr().out
+
+
+def test_offline_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        train.main(["--offline", str(tmp_path / "none.parquet")])
+    assert "--offline: " in capsys.readouterr().err
+    (tmp_path / "d.parquet").write_text("nothing")
+    with pytest.raises(SystemExit):
+        train.main(["--offline", str(tmp_path / "d.parquet")])
+    assert "d.parquet is not a file of logged decisions" in capsys.readouterr().err
