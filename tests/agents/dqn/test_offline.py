@@ -93,11 +93,11 @@ def test_the_conservative_gradient_is_autograds(decisions, env, settings):
 
 
 def test_learns_and_is_conservative(decisions, env):
-    plain = make(env).learn_offline(decisions, 150)
-    careful = make(env, cql_weight=2.0).learn_offline(decisions, 150)
+    plain = make(env).learn_offline(decisions, 600)
+    careful = make(env, cql_weight=2.0).learn_offline(decisions, 600)
     gaps = []
     for agent in (plain, careful):
-        assert agent.learner.num_updates == 150
+        assert agent.learner.num_updates == 600
         values, logged = q_of(agent, decisions)
         # The conservative loss itself: it falls only where it is learned from.
         gaps.append(np.mean(np.log(np.exp(values).sum(axis=1)) - logged))
