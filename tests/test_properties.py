@@ -26,6 +26,7 @@ SWITCHES = (
 DRAWN_ELSEWHERE = {
     "num_viewers", "num_streamers", "num_categories", "embedding_dim", "days",
     "retrieval_attached_share", "retrieval_category_share", "highlight_mean_s",
+    "initial_strength_min", "initial_strength_max",
 }  # fmt: skip
 
 
@@ -39,6 +40,8 @@ def parameters(draw: st.DrawFn) -> dict[str, float]:
         low, high = specs[name].metadata["low"], specs[name].metadata["high"]
         whole = isinstance(specs[name].default, int)
         config[name] = draw(st.integers(low, high) if whole else st.floats(low, high))
+    strengths = sorted(draw(st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0))))
+    config["initial_strength_min"], config["initial_strength_max"] = strengths
     share = draw(st.floats(0.0, 1.0))
     config["retrieval_attached_share"] = share
     config["retrieval_category_share"] = draw(st.floats(0.0, 1.0)) * (1.0 - share)

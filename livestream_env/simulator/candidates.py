@@ -282,24 +282,28 @@ def surges(s, p):
     They follow the hour, grow from a room's opening on, and move with what is on. Exogenous: no
     viewer of a simulation is seen by another.
     """
+    for i in range(s.room.shape[0]):
+        s.surge[i] = 0.0
+    if not p.use_audience:
+        return
     moment, surge = lanes(np.int64, s.room, 0), lanes(np.float32, s.room, 0)
     age = lanes(np.float32, s.room, 0)
     for i in range(surge.shape[0]):
         moment[i] = 0
         surge[i] = age[i] = np.float32(0.0)
-    if p.use_audience:
-        hour = min(int((s.time_s / DAY_S - math.floor(s.time_s / DAY_S)) * 24.0), 23)
-        activity = (p.activity[hour + 1] - p.activity[hour]) / _HOUR_S
-        rhythm = np.float32(p.audience_rhythm * math.log(activity))
-        for i in range(s.room.shape[0]):
-            moment[i] = s.room[i] * MAX_CELLS + s.cell[i]
-            age[i] = s.time_s - s.room_start_s[i]
-            surge[i] = s.highlight[i] - np.float32(p.highlight_share)
-        of_age, of_noise = np.float32(p.audience_age), np.float32(p.audience_noise_std)
-        of_highlight = np.float32(p.audience_highlight)
-        for i in range(surge.shape[0]):
-            grown = age[i] / (age[i] + np.float32(_FULL_AFTER_S)) - np.float32(_MEAN_GROWN)
-            noise = rough_normal(mix(_AUDIENCE_KEY, moment[i]))
-            surge[i] = rhythm + of_age * grown + of_highlight * surge[i] + of_noise * noise
+    hour = min(int((s.time_s / DAY_S - math.floor(s.time_s / DAY_S)) * 24.0), 23)
+    activity = (p.activity[hour + 1] - p.activity[hour]) / _HOUR_S
+    rhythm = np.float32(p.audience_rhythm * math.log(activity))
     for i in range(s.room.shape[0]):
-        s.surge[i] = surge[i] if s.room[i] >= 0 else np.float32(0.0)
+        moment[i] = s.room[i] * MAX_CELLS + s.cell[i]
+        age[i] = s.time_s - s.room_start_s[i]
+        surge[i] = s.highlight[i] - np.float32(p.highlight_share)
+    of_age, of_noise = np.float32(p.audience_age), np.float32(p.audience_noise_std)
+    of_highlight = np.float32(p.audience_highlight)
+    for i in range(surge.shape[0]):
+        grown = age[i] / (age[i] + np.float32(_FULL_AFTER_S)) - np.float32(_MEAN_GROWN)
+        noise = rough_normal(mix(_AUDIENCE_KEY, moment[i]))
+        surge[i] = rhythm + of_age * grown + of_highlight * surge[i] + of_noise * noise
+    for i in range(s.room.shape[0]):
+        if s.room[i] >= 0:
+            s.surge[i] = surge[i]

@@ -169,8 +169,9 @@ def _play(s, w, p, action):
     if shown >= 0:
         streamer = w.streamers[streamer_id]
         log_impression(s, response, streamer.cover, streamer.category)
-        affinity = observed_affinity(s, w, p, action)
-        trace_impression(s, response, streamer, affinity, visit_ended)
+        if p.observe_traces:
+            affinity = observed_affinity(s, w, p, action)
+            trace_impression(s, response, streamer, affinity, visit_ended)
     s.impression += 1
     s.visit_impression += 1
 

@@ -53,7 +53,8 @@ def made_for(world: World, parameters: NDArray[Any]) -> NDArray[np.uint64]:
             int(world.digest, 16),
             of("one_visit", "horizon_s", "first_visit_span_s"),
             of(*SimulatorConfig.names()),
-            of(*(f"use_{name}" for name in SWITCHES)),
+            # Traces, too: only where they are observed are they kept.
+            of(*(f"use_{name}" for name in SWITCHES), "observe_traces"),
         ],
         np.uint64,
     )

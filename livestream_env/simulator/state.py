@@ -216,6 +216,7 @@ SWITCHES = (
     "audience",
     "highlights",
 )
+_OF_AUDIENCES = ("audience_rhythm", "audience_age", "audience_highlight", "audience_noise_std")
 _PARAMETER_DTYPE = np.dtype(
     [
         *((name, "f8") for name in SimulatorConfig.names()),
@@ -259,6 +260,8 @@ def config_record(config: SimulatorConfig, **switches: bool) -> NDArray[Any]:
     record["log_gap_s"] = config.log_gap_s
     for name in SWITCHES:
         record[f"use_{name}"] = switches.get(name, True)
+    # Nothing to compute where audiences do not move.
+    record["use_audience"] &= any(getattr(config, name) for name in _OF_AUDIENCES)
     return kernel_array(record)
 
 
