@@ -39,6 +39,17 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--policy``, of commands that log what it shows, and what :func:`load_agent` needs."""
+    parser.add_argument(
+        "--policy",
+        dest="agent",
+        default="logging",
+        help=f"{', '.join(AGENTS)}, or module:Class; default: %(default)s",
+    )
+    add_model_arguments(parser)
+
+
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model`` and ``--trust-pickle``, which :func:`load_agent` reads."""
     parser.add_argument("--model", type=Path, help="what a learner saved; read with Class.load")

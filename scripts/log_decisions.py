@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, cast
 
 import gymnasium as gym
 
-from agents.policy import AGENTS
 from livestream_env.progress import Progress
 from scripts.command_line import add_env_arguments, described_parser, positive_int, whole_number
-from scripts.evaluate import add_model_arguments, load_agent
+from scripts.evaluate import add_policy_arguments, load_agent
 
 if TYPE_CHECKING:
     from livestream_env import LiveStreamRecVectorEnv
@@ -34,13 +33,7 @@ MAX_ENVS = 256
 def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = described_parser("scripts.log_decisions", __doc__)
-    parser.add_argument(
-        "--policy",
-        dest="agent",
-        default="logging",
-        help=f"{', '.join(AGENTS)}, or module:Class; default: %(default)s",
-    )
-    add_model_arguments(parser)
+    add_policy_arguments(parser)
     parser.add_argument("--steps", type=positive_int, default=300_000, help="default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, help="a .parquet, written over")
     parser.add_argument("--seed", type=whole_number, default=0, help="default: %(default)s")

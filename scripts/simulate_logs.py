@@ -29,11 +29,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import livestream_env
-from agents.policy import AGENTS
 from livestream_env import SimulatorConfig, WorldConfig
 from livestream_env.progress import Progress
 from scripts.command_line import described_parser, json_object, positive_int, whole_number
-from scripts.evaluate import add_model_arguments, load_agent
+from scripts.evaluate import add_policy_arguments, load_agent
 
 if TYPE_CHECKING:
     from livestream_env import LiveStreamRecVectorEnv
@@ -47,13 +46,7 @@ _PACKAGES = ("gymnasium", "numba", "numpy", "pyarrow")
 def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = described_parser("scripts.simulate_logs", __doc__)
-    parser.add_argument(
-        "--policy",
-        dest="agent",
-        default="logging",
-        help=f"{', '.join(AGENTS)}, or module:Class; default: %(default)s",
-    )
-    add_model_arguments(parser)
+    add_policy_arguments(parser)
     parser.add_argument("--viewers", type=positive_int, help="default: all of the world's")
     parser.add_argument("--days", type=positive_int, default=7, help="default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, help="folder, new or empty")

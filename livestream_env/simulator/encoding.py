@@ -24,7 +24,7 @@ from livestream_env.reward import MAX_COUNTED
 from livestream_env.simulator.compiling import after, inlined, lanes, move
 from livestream_env.simulator.person import breadth, loyalty
 from livestream_env.simulator.rng import mix, rough_normal
-from livestream_env.simulator.world_arrays import AUDIENCE_SCALE
+from livestream_env.simulator.world_arrays import AUDIENCE_SCALE, COVER_SCALE
 from livestream_env.world import DAY_S
 from livestream_env.world.room_index import MAX_CELLS
 
@@ -48,7 +48,7 @@ _LONG_VIEW_S, _REGRET_S = 30.0, 5.0
 _NUM_DECAYS = len(DECAYS)
 _TRACE_SCALE = tuple(np.float32(1.0 - decay) for decay in DECAYS.values())
 _TRACE_DECAY = tuple(np.float32(decay) for decay in DECAYS.values())
-_RARE, _OF_COVER = np.float32(4.0), np.float32(3.0)
+_RARE, _OF_COVER = np.float32(4.0), np.float32(COVER_SCALE)
 
 # Numbers of named columns
 _CONTEXT, _HISTORY = len(ContextColumn), len(HistoryColumn)
