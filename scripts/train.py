@@ -102,16 +102,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not hasattr(agent, method):
         parser.error(f"agent {args.agent!r} does not learn: it has no {method}")
     out = args.out or Run(args.agent, args.seed).folder(Path())
-    if decisions is not None:
-        agent.learn_offline(decisions, args.updates, progress_bar=True)  # type: ignore[attr-defined]
-    else:
-        with Progress(args.timesteps, args.agent) as progress:
-            learn(
-                agent,
-                args.timesteps,
-                callback=lambda agent: progress.reach(agent.num_timesteps),
-                log_dir=out,
-            )
+    try:
+        if decisions is not None:
+            agent.learn_offline(decisions, args.updates, progress_bar=True)  # type: ignore[attr-defined]
+        else:
+            with Progress(args.timesteps, args.agent) as progress:
+                learn(
+                    agent,
+                    args.timesteps,
+                    callback=lambda agent: progress.reach(agent.num_timesteps),
+                    log_dir=out,
+                )
+    except ValueError as error:
+        parser.error(str(error))
     if hasattr(agent, "save"):
         out.mkdir(parents=True, exist_ok=True)
         agent.save(out / "model")

@@ -109,8 +109,10 @@ class DQN(DQNState):
 
         Raises:
             ValueError: If the agent was loaded without an environment, ``total_timesteps`` is not
-                an integer of at least 0, or ``log_interval`` not one of at least 1.
+                an integer of at least 0, ``log_interval`` not one of at least 1, or a setting is
+                for :meth:`learn_offline` only.
         """
+        self.config.check_online()
         check_integer("total_timesteps", total_timesteps, 0)
         check_integer("log_interval", log_interval, 1)
         if self.env is None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from agents.dqn.by_hand import Adam, flatten_parameters
-from agents.dqn.networks import QNetwork, all_with_backward
+from agents.dqn.networks import QNetwork
 from livestream_env.decisions import Decisions
 
 Mask = Callable[[Tensor], Tensor | None]
@@ -56,7 +56,7 @@ class BehaviourModel:
             observation = torch.from_numpy(decisions.observations[rows]).to(device)
             action = torch.from_numpy(decisions.action[rows].astype(np.int64)).to(device)[:, None]
             valid = mask(observation)
-            values, backward = all_with_backward(self.network, observation, valid)
+            values, backward = self.network.all_with_backward(observation, valid)
             if valid is not None:
                 values = values.masked_fill(~valid, -torch.inf)
             logs = values.log_softmax(dim=1)

@@ -166,6 +166,15 @@ class DQNConfig(Settings):
         check_names(overrides, cls.names(), cls._refusal)
         return cls(**{**PRESETS[name], **overrides})
 
+    def check_online(self) -> None:
+        """Raise ``ValueError`` if a setting is not 0 that only logged decisions have a use for."""
+        for name in ("cql_weight", "bcq_threshold"):
+            if value := getattr(self, name):
+                raise ValueError(
+                    f"{name} is for learn_offline, from logged decisions; in learn it must be 0, "
+                    f"got {value}"
+                )
+
     def epsilon(self, progress: float) -> float:
         """ε after a share ``progress`` in [0, 1] of training: linear, then constant."""
         fraction = self.epsilon_fraction

@@ -19,7 +19,6 @@ from agents.dqn.networks import (
     Columns,
     MLPQNetwork,
     QNetwork,
-    all_with_backward,
 )
 from agents.dqn.replay_memory import Batch, on_device
 
@@ -181,7 +180,7 @@ class QLearner:
         """
         action = self._tensor(batch.action)[:, None]
         mask = self.action_mask(batch.observation)
-        values, backward = all_with_backward(self.q_net, batch.observation, mask)
+        values, backward = self.q_net.all_with_backward(batch.observation, mask)
         excess = _masked(values, mask).softmax(dim=1)
         excess.scatter_add_(1, action, torch.full_like(excess[:, :1], -1.0))
         excess *= self.config.cql_weight / len(action)

@@ -107,21 +107,23 @@ class QNetwork(nn.Module):
 
         return values.detach(), backward
 
+    def all_with_backward(
+        self, observation: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Backward]:
+        """Values of all actions, ``(B, N)``, and how to differentiate them.
 
-def all_with_backward(
-    network: QNetwork, observation: Tensor, mask: Tensor | None
-) -> tuple[Tensor, Backward]:
-    """Values of all actions, ``(B, N)``, and how to differentiate them.
-
-    As for :meth:`QNetwork.chosen_with_backward`, of every action of every observation: losses that
-    compare actions need them, and cost N times as much.
-    """
-    size, num_actions = observation.shape[0], network.num_actions
-    actions = torch.arange(num_actions, device=observation.device).repeat(size)
-    rows = observation.repeat_interleave(num_actions, dim=0)
-    masks = None if mask is None else mask.repeat_interleave(num_actions, dim=0)
-    values, backward = network.chosen_with_backward(rows, actions, masks)
-    return values.view(size, num_actions).clone(), lambda gradient: backward(gradient.reshape(-1))
+        As for :meth:`chosen_with_backward`, of every action of every observation, by choosing each
+        of them in turn; networks may override this method with a faster one.
+        """
+        size, num_actions = observation.shape[0], self.num_actions
+        actions = torch.arange(num_actions, device=observation.device).repeat(size)
+        rows = observation.repeat_interleave(num_actions, dim=0)
+        masks = None if mask is None else mask.repeat_interleave(num_actions, dim=0)
+        values, backward = self.chosen_with_backward(rows, actions, masks)
+        return (
+            values.view(size, num_actions).clone(),
+            lambda gradient: backward(gradient.reshape(-1)),
+        )
 
 
 class MLPQNetwork(QNetwork):
@@ -263,6 +265,15 @@ class CandidateQNetwork(QNetwork):
         if not self._slots.by_hand:
             return super().chosen_with_backward(observation, action, mask)
         return self.chosen(observation, action, mask), backward
+
+    def all_with_backward(
+        self, observation: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Backward]:
+        """See :class:`QNetwork`; the slots of an observation share its context."""
+        if not self._at_once:
+            return super().all_with_backward(observation, mask)
+        # A copy: the network writes its next values into the same memory.
+        return self(observation, mask).clone(), self._slots.backward
 
     @property
     def _at_once(self) -> bool:

@@ -12,6 +12,8 @@ import numpy as np
 
 from livestream_env.decisions.decisions import Decisions
 
+_BLOCK = 2**14  # transitions copied at once: 20 MB of observations
+
 
 def to_d3rlpy(decisions: Decisions) -> Any:
     """A ``d3rlpy.dataset.MDPDataset`` of all episodes, for its offline algorithms.
@@ -40,6 +42,9 @@ def to_d3rlpy(decisions: Decisions) -> Any:
 def fill_sb3(decisions: Decisions, buffer: Any) -> Any:
     """Put all decisions into a replay buffer of Stable-Baselines3, in their order.
 
+    Its arrays are filled as ``buffer.add`` fills them one transition after the other, which for
+    300,000 of them takes ten times as long.
+
     Args:
         decisions: Logged ones.
         buffer: A ``stable_baselines3.common.buffers.ReplayBuffer`` for one environment, for example
@@ -57,14 +62,21 @@ def fill_sb3(decisions: Decisions, buffer: Any) -> Any:
             f"buffer must be of one environment and hold at least {len(steps)} transitions, got "
             f"n_envs={buffer.n_envs}, buffer_size={buffer.buffer_size}"
         )
-    for row in steps.tolist():
-        ended = bool(decisions.terminated[row] or decisions.truncated[row])
-        buffer.add(
-            decisions.observations[row][None],
-            decisions.observations[row + 1][None],
-            np.array([[decisions.action[row]]]),
-            np.array([decisions.reward[row]]),
-            np.array([ended]),
-            [{"TimeLimit.truncated": bool(decisions.truncated[row])}],
-        )
+    size = buffer.buffer_size
+    for start in range(0, len(steps), _BLOCK):
+        rows = steps[start : start + _BLOCK]
+        at = (buffer.pos + np.arange(len(rows))) % size
+        following = decisions.observations[rows + 1]
+        if buffer.optimize_memory_usage:  # it is the next transition's, if there is one
+            buffer.observations[(at + 1) % size, 0] = following
+        else:
+            buffer.next_observations[at, 0] = following
+        buffer.observations[at, 0] = decisions.observations[rows]
+        buffer.actions[at, 0, 0] = decisions.action[rows]
+        buffer.rewards[at, 0] = decisions.reward[rows]
+        buffer.dones[at, 0] = decisions.terminated[rows] | decisions.truncated[rows]
+        if buffer.handle_timeout_termination:
+            buffer.timeouts[at, 0] = decisions.truncated[rows]
+        buffer.full |= buffer.pos + len(rows) >= size
+        buffer.pos = (buffer.pos + len(rows)) % size
     return buffer

@@ -51,6 +51,13 @@ def test_offline(agent: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "per viewer-day, 4 of them" in capsys.readouterr().out
 
 
+def test_what_only_logs_have_a_use_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--timesteps", "300", "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit):
+        train.main(["--agent", "dqn?cql_weight=0.1", *arguments])
+    assert "cql_weight is for learn_offline" in capsys.readouterr().err
+
+
 def test_offline_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         train.main(["--offline", str(tmp_path / "none.parquet")])

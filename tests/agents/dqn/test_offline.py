@@ -92,6 +92,20 @@ def test_the_conservative_gradient_is_autograds(decisions, env, settings):
         torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("settings", [{}, {"dueling": True}, {"summary": True}], ids=str)
+def test_the_conservative_gradient_by_hand(decisions, env, settings):
+    found = []
+    for gradients in ("autograd", "by_hand"):
+        agent = make(env, cql_weight=0.7, gradients=gradients, **settings)
+        batch = fill_replay(decisions, agent.config).sample(32, np.random.default_rng(1))
+        with torch.inference_mode():
+            chosen, backward = agent.learner._conservative(batch)
+            backward(chosen / 32)
+            found.append((chosen.clone(), agent.learner._gradient.clone()))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
 def test_learns_and_is_conservative(decisions, env):
     plain = make(env).learn_offline(decisions, 600)
     careful = make(env, cql_weight=2.0).learn_offline(decisions, 600)
@@ -148,19 +162,46 @@ def test_refusals(decisions, env):
         other.learn_offline(decisions, 1)
 
 
-def test_sb3(decisions, env):
+def test_these_settings_are_for_logged_decisions(env):
+    for name in ("cql_weight", "bcq_threshold"):
+        with pytest.raises(ValueError, match=f"{name} is for learn_offline.*must be 0, got 0.5"):
+            make(env, **{name: 0.5}).learn(10)
+
+
+@pytest.mark.parametrize("kept_once", [False, True])
+def test_sb3_is_filled_as_by_its_own_method(decisions, env, kept_once, monkeypatch):
+    """Block by block as row by row, also on from the middle and over the end of the buffer."""
     buffers = pytest.importorskip("stable_baselines3.common.buffers")
+    monkeypatch.setattr("livestream_env.decisions.loaders._BLOCK", 64)
     few = decisions.first(200)
-    spaces = env.observation_space, env.action_space
-    buffer = fill_sb3(few, buffers.ReplayBuffer(few.num_steps, *spaces, device="cpu"))
-    assert buffer.full
-    rows = few.steps
-    np.testing.assert_array_equal(buffer.observations[:, 0], few.observations[rows])
-    np.testing.assert_array_equal(buffer.next_observations[:, 0], few.observations[rows + 1])
-    np.testing.assert_array_equal(buffer.actions[:, 0, 0], few.action[rows])
-    np.testing.assert_array_equal(buffer.dones[:, 0], few.terminated[rows])
+    few.truncated[few.steps[-1]], few.terminated[few.steps[-1]] = not kept_once, kept_once
+
+    def make_buffer():
+        options = {"optimize_memory_usage": kept_once, "handle_timeout_termination": not kept_once}
+        size = few.num_steps + 30
+        return buffers.ReplayBuffer(
+            size, env.observation_space, env.action_space, device="cpu", **options
+        )
+
+    ours, theirs = make_buffer(), make_buffer()
+    for _ in range(2):
+        assert fill_sb3(few, ours) is ours
+        for row in few.steps:
+            truncated = few.truncated[row]
+            theirs.add(
+                few.observations[row][None],
+                few.observations[row + 1][None],
+                few.action[row][None],
+                few.reward[row][None],
+                np.array([few.terminated[row] | truncated]),
+                [{"TimeLimit.truncated": truncated}],
+            )
+    assert ours.full and (ours.pos, ours.full) == (theirs.pos, theirs.full)
+    for name, array in vars(theirs).items():
+        if isinstance(array, np.ndarray):
+            np.testing.assert_array_equal(getattr(ours, name), array, name)
     with pytest.raises(ValueError, match="hold at least"):
-        fill_sb3(few, buffers.ReplayBuffer(10, *spaces, device="cpu"))
+        fill_sb3(few, buffers.ReplayBuffer(10, env.observation_space, env.action_space))
 
 
 def test_d3rlpy(decisions):
