@@ -37,16 +37,19 @@ def episode(env: gym.Env) -> list[np.ndarray]:
 
 def test_a_world_is_one_line(tmp_path: Path) -> None:
     world = synthetic()
-    sizes = f"World(40 viewers, 30 streamers, {len(world.rooms)} rooms, 2 days; "
+    names = "8 categories: games, music, chat, shop, dance, ...; "
+    sizes = f"World(40 viewers, 30 streamers, {len(world.rooms)} rooms, 2 days; {names}"
     which = "synthetic, seed 3, WorldConfig(num_viewers=40, num_streamers=30, days=2))"
     assert repr(world) == sizes + which
     file = loaded(tmp_path)
     assert repr(file) == f"{sizes}path {str(tmp_path / 'world.npz')!r})"
     assert (
         repr(learnt())
-        == f"World(40 viewers, 30 streamers, 30 rooms, 2 days; digest {learnt().digest})"
+        == f"World(40 viewers, 30 streamers, 30 rooms, 2 days; {names}digest {learnt().digest})"
     )
-    assert repr(World.synthetic(WorldConfig(days=14))).endswith("14 days; synthetic, seed 0)")
+    assert repr(World.synthetic(WorldConfig(days=14))).endswith(
+        f"14 days; {names}synthetic, seed 0)"
+    )
 
 
 def test_the_digest_is_of_arrays_and_parameters(tmp_path: Path) -> None:

@@ -46,13 +46,14 @@ def record(
         seed: Of the viewer-day; ``EVALUATION_SEED + i`` is that of slot ``i`` in an evaluation.
 
     Returns:
-        JSON values: ``viewer`` (a line per feature), ``tastes`` (K,), and ``impressions``, each
-        with ``time_s`` (from midnight of day 0), ``moment`` (in words), ``cards`` (per slot what
-        the agent saw, :class:`livestream_env.rendering.Card`, and hidden from it
-        ``click_probability`` and ``expected_reward``; None where empty), ``shown`` (the slot), what
-        came of it (``click``, ``watch_s``, ``likes``, ``comments``, ``gift_value``, ``follow``,
-        ``reward``), ``total`` (reward so far), ``away_s`` (seconds of absence after it; None if she
-        stayed), and as they were before it ``satisfaction`` and ``fatigue``, hidden from the agent.
+        JSON values: ``viewer`` (a line per feature), ``tastes`` (by category), and
+        ``impressions``, each with ``time_s`` (from midnight of day 0), ``moment`` (in words),
+        ``cards`` (per slot what the agent saw, :class:`livestream_env.rendering.Card`, and hidden
+        from it ``click_probability`` and ``expected_reward``; None where empty), ``shown`` (the
+        slot), what came of it (``click``, ``watch_s``, ``likes``, ``comments``, ``gift_value``,
+        ``follow``, ``reward``), ``total`` (reward so far), ``away_s`` (seconds of absence after it;
+        None if she stayed), and as they were before it ``satisfaction`` and ``fatigue``, hidden
+        from the agent.
     """
     venv = make_training_env(env_id, 1, env_kwargs)
     if hasattr(policy, "bind"):
@@ -81,7 +82,7 @@ def record(
             {
                 "time_s": round(time_s, 1),
                 "moment": " · ".join(frame.moment),
-                "cards": [_card(card, expected) for card in frame.cards],
+                "cards": [_card(card, frame, expected) for card in frame.cards],
                 "shown": int(actions[0]),
                 **{name: round(value, 2) for name, value in outcome.items()},
                 "reward": round(float(reward[0]), 4),
@@ -91,16 +92,18 @@ def record(
             }
         )
     venv.close()
-    tastes = [round(taste, 2) for taste in first.tastes]
+    tastes = {
+        name: round(taste, 2) for name, taste in zip(first.categories, first.tastes, strict=True)
+    }
     return {"viewer": list(first.viewer), "tastes": tastes, "impressions": impressions}
 
 
-def _card(card: Card, expected: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+def _card(card: Card, frame: Frame, expected: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
     if card.room < 0:
         return None
     return {
         "streamer": card.streamer,
-        "category": card.category,
+        "category": frame.categories[card.category],
         "affinity": round(card.affinity, 2),
         "cover_appeal": round(card.cover_appeal, 2),
         "viewers": round(card.viewers, 2),

@@ -70,10 +70,10 @@ def side_by_side(recordings: Mapping[str, Mapping[str, Any]]) -> str:
     # In a script element only "<" can end or change the text.
     data = json.dumps(_finite(plays), allow_nan=False, separators=(",", ":"))
     data = data.replace("<", "\\u003c")
-    tastes = ", ".join(f"{k}: {taste:+.1f}" for k, taste in enumerate(plays[0]["tastes"]))
-    about = f"{'; '.join(plays[0]['viewer'])}; tastes by category, in standard deviations: {tastes}"
+    tastes = ", ".join(f"{name} {taste:+.1f}" for name, taste in plays[0]["tastes"].items())
+    about = f"{'; '.join(plays[0]['viewer'])}; tastes in standard deviations: {tastes}"
     return (
-        f"<p>{html.escape(about).replace(': -', ': −').capitalize()}.</p>\n"
+        f"<p>{html.escape(about[:1].upper() + about[1:]).replace(' -', ' −')}.</p>\n"
         "<p>▶ marks what was shown. The gauges are what the agent saw, the middle at 0; ★ is a "
         "followed streamer, <em>watched</em> the time ever spent with one (min:s). In grey what "
         "only an oracle sees: the probability of a click and the expected reward of the "

@@ -107,13 +107,17 @@ def _list_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and bool(value) and all(map(check, value))
 
 
+def _by_name(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and bool(value) and all(map(check, value.values()))
+
+
 def _is(kind: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, kind)
 
 
 # What :func:`agents.experiments.replay.record` returns, by name.
 _REPLAY = {"day": _count, "of": _count, "plays": _is(dict)}
-_PLAY = {"viewer": _list_of(_is(str)), "tastes": _list_of(_number),
+_PLAY = {"viewer": _list_of(_is(str)), "tastes": _by_name(_number),
          "impressions": _list_of(_is(dict))}  # fmt: skip
 _IMPRESSION = {
     "time_s": _number, "moment": _is(str), "cards": _list_of(_or_none(_is(dict))),
@@ -122,7 +126,7 @@ _IMPRESSION = {
     "total": _number, "away_s": _or_none(_number), "satisfaction": _number, "fatigue": _number,
 }  # fmt: skip
 _CARD = {
-    "streamer": _count, "category": _count, "affinity": _number, "cover_appeal": _number,
+    "streamer": _count, "category": _is(str), "affinity": _number, "cover_appeal": _number,
     "viewers": _number, "engagement": _number, "known_s": _or_none(_number),
     "followed": _is(bool), "click_probability": _number, "expected_reward": _number,
 }  # fmt: skip

@@ -19,7 +19,7 @@ class Card:
     slot: int
     room: int
     streamer: int
-    category: int
+    category: int  # row of the frame's ``categories``; -1 where empty
     affinity: float
     cover_appeal: float
     viewers: float
@@ -37,6 +37,7 @@ class Frame:
     Attributes:
         moment: day, time of day, visit, impression, and the time left.
         viewer: a line per feature.
+        categories: (K,) their names.
         tastes: (K,) long-term preference per category, in s.d.
         cards: the candidates.
         events: kind → text of what came of the impression, in order; empty before the first.
@@ -48,6 +49,7 @@ class Frame:
 
     moment: tuple[str, ...]
     viewer: tuple[str, ...]
+    categories: tuple[str, ...]
     tastes: tuple[float, ...]
     cards: tuple[Card, ...]
     events: dict[str, str]
@@ -83,11 +85,13 @@ def bar(value: float, width: int = 8) -> str:
 
 def to_text(frame: Frame) -> str:
     """The frame as plain text."""
+    width = max(len(name) for name in ("category", *frame.categories))
     lines = [
         " · ".join(frame.moment),
         "; ".join(frame.viewer),
-        "tastes: " + "  ".join(f"{k}:{taste:+.1f}" for k, taste in enumerate(frame.tastes)),
-        "  slot  category  streamer  affinity   cover      viewers    buzz       live for",
+        "tastes: " + _by_category(frame, frame.tastes, "{:+.1f}"),
+        f"  slot  {'category':{width}}  streamer  affinity   cover      viewers    buzz     "
+        "  live for",
     ]
     for card in frame.cards:
         head = f"{'>' if card.chosen else ' '} {card.slot:4d}  "
@@ -95,7 +99,7 @@ def to_text(frame: Frame) -> str:
             lines.append(head + "(empty)")
             continue
         gauges = (card.affinity, card.cover_appeal, card.viewers, card.engagement)
-        line = f"{head}{card.category:8d}  {card.streamer:8d}  "
+        line = f"{head}{frame.categories[card.category]:{width}}  {card.streamer:8d}  "
         line += "   ".join(bar(value) for value in gauges) + f"   {duration(card.age_s):>10}"
         if card.known_s is not None:
             line += f"  watched {minutes(card.known_s)}" + (", followed" if card.followed else "")
@@ -103,7 +107,12 @@ def to_text(frame: Frame) -> str:
     lines.append("then: " + ("; ".join(frame.events.values()) or "nothing yet, the episode begins"))
     lines.append("total: " + ", ".join(f"{name} {value}" for name, value in frame.totals.items()))
     lines.append(
-        f"hidden: satisfaction {frame.satisfaction:+.2f}, fatigue {frame.fatigue:.2f}, satiation "
-        + "  ".join(f"{k}:{value:.2f}" for k, value in enumerate(frame.satiation))
+        f"hidden: satisfaction {frame.satisfaction:+.2f}, fatigue {frame.fatigue:.2f}, satiation: "
+        + _by_category(frame, frame.satiation, "{:.2f}")
     )
     return "\n".join(lines)
+
+
+def _by_category(frame: Frame, values: tuple[float, ...], form: str) -> str:
+    pairs = zip(frame.categories, values, strict=True)
+    return ", ".join(f"{name} {form.format(value)}" for name, value in pairs)

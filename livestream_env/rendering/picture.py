@@ -39,7 +39,7 @@ _EVENT_COLOURS = {
     "left": "#495057",
     "end": "#1f2733",
 }
-# Dark enough for white text; with more than ten categories, the number tells them apart.
+# Dark enough for white text; with more than ten categories, the name tells them apart.
 _CATEGORY_COLOURS = (
     *("#3b6ea8", "#c8601a", "#2f8f86", "#b3323d", "#4d8a2f"),
     *("#7d54a0", "#a8820f", "#bf4c86", "#75543f", "#5c6773"),
@@ -61,7 +61,7 @@ class Canvas:
         self._header(frame)
         self._viewer(frame)
         self._hidden(frame)
-        self._cards(frame.cards)
+        self._cards(frame.cards, frame.categories)
         self._footer(frame)
         return np.asarray(image)
 
@@ -88,11 +88,11 @@ class Canvas:
         self._text((x, y), "tastes by category", 12, _FAINT)
         y += 18
         step = min(24.0, (bottom - 6 - y) / len(frame.tastes))
-        for k, taste in enumerate(frame.tastes):
+        for k, (name, taste) in enumerate(zip(frame.categories, frame.tastes, strict=True)):
             top = y + k * step
             if step >= 10:
-                self._text((x + 16, top + step / 2), str(k), 12, _INK, "rm")
-            track = (x + 22, top + 0.15 * step, _SIDE - _GAP, top + 0.75 * step)
+                self._text((x, top + step / 2), self._cut(name, 12, 66), 12, _INK, "lm")
+            track = (x + 72, top + 0.15 * step, _SIDE - _GAP, top + 0.75 * step)
             self._gauge(track, taste / 3.0, _CATEGORY_COLOURS[k % 10])
 
     def _hidden(self, frame: Frame) -> None:
@@ -107,7 +107,7 @@ class Canvas:
             self._gauge((x + 72, middle - 5, _SIDE - 44, middle + 5), value, _PURPLE)
             self._text((_SIDE - _GAP, middle), f"{value:+.2f}", 12, _INK, "rm")
         self._text((x, y + 64), "satiation", 12, _INK, "lm")
-        base, height = HEIGHT - 2 * _GAP - 11, 44
+        base, height = HEIGHT - 2 * _GAP, 54  # in the colours and the order of the tastes
         step = (_SIDE - _GAP - x - 72) / len(frame.satiation)
         for k, value in enumerate(frame.satiation):
             left, right = x + 72 + k * step, x + 72 + (k + 0.8) * step
@@ -117,10 +117,8 @@ class Canvas:
                 self._pen.rectangle(
                     (left, base - level, right, base), fill=_CATEGORY_COLOURS[k % 10]
                 )
-            if step >= 10:
-                self._text(((left + right) / 2, base + 7), str(k), 11, _FAINT, "mm")
 
-    def _cards(self, cards: tuple[Card, ...]) -> None:
+    def _cards(self, cards: tuple[Card, ...], categories: tuple[str, ...]) -> None:
         shown = cards[slice(*_window(cards))]
         rows = 2 if len(shown) <= 2 * _COLUMNS else 3
         left, top = _SIDE + _GAP, _HEAD + _GAP
@@ -129,9 +127,9 @@ class Canvas:
         for i, card in enumerate(shown):
             x = left + i % _COLUMNS * (width + _GAP)
             y = top + i // _COLUMNS * (height + _GAP)
-            self._card(card, (x, y, x + width, y + height))
+            self._card(card, categories[card.category], (x, y, x + width, y + height))
 
-    def _card(self, card: Card, box: _Box) -> None:
+    def _card(self, card: Card, category: str, box: _Box) -> None:
         x, top, right, bottom = box
         if card.room < 0:
             self._panel(box, _PAGE, _CHOSEN if card.chosen else _LINE)
@@ -140,8 +138,10 @@ class Canvas:
         self._panel(box, _CHOSEN_PAGE if card.chosen else _PANEL, _CHOSEN if card.chosen else _LINE)
         colour = _CATEGORY_COLOURS[card.category % 10]
         self._pen.rectangle((x + 3, top + 3, right - 3, top + 23), fill=colour)
-        self._text((x + 8, top + 13), f"category {card.category}", 13, "white", "lm")
-        self._text((right - 8, top + 13), f"slot {card.slot}", 12, "white", "rm")
+        slot = f"slot {card.slot}"
+        room = right - x - 24 - self._width(slot, 12)
+        self._text((x + 8, top + 13), self._cut(category, 13, room), 13, "white", "lm")
+        self._text((right - 8, top + 13), slot, 12, "white", "rm")
         # Rows share the height that is left, so that tall cards breathe.
         step = (bottom - top - 26) / 6.3
         rows = [top + 25 + (i + 0.6) * step for i in range(6)]
@@ -213,6 +213,12 @@ class Canvas:
         words = text.split(" ")
         written = sum(self._fonts[size].getlength(word) for word in words)
         return float(written) + (len(words) - 1) * self._space(size)
+
+    def _cut(self, text: str, size: int, width: float) -> str:
+        """As much of ``text`` as fits into ``width``."""
+        while text and self._width(text, size) > width:
+            text = text.removesuffix("…")[:-1] + ("…" if len(text) > 2 else "")
+        return text
 
     def _space(self, size: int) -> float:
         return max(self._fonts[size].getlength(" "), round(0.28 * size))

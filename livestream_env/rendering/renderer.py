@@ -91,6 +91,7 @@ class Renderer:
         return Frame(
             moment=_moment(shown[0]),
             viewer=_viewer(now["viewer"], simulation.world.viewers[now["viewer"]]),
+            categories=simulation.world.category_names,
             tastes=tuple(simulation.world.viewers["taste"][now["viewer"]].tolist()),
             cards=self._cards(shown, int(self._actions[i]) if last else -1),
             events={} if outcome is None else self._events(now, outcome),

@@ -18,6 +18,17 @@ AGE_RANGES = ("0-11", "12-17", "18-23", "24-30", "31-40", "41-49", "50+")
 GENDERS = ("F", "M", "unknown")
 DEVICE_PRICES = ("0-1000", "1000-2000", "2000-3000", "3000-5000", "5000+")
 
+# Labels of a synthetic world's categories, which differ in nothing but their number.
+_CATEGORIES = (
+    *("games", "music", "chat", "shop", "dance", "sports", "food", "travel"),
+    *("beauty", "crafts", "learning", "pets", "cars", "news", "comedy", "fitness"),
+)
+
+
+def category_names(count: int) -> tuple[str, ...]:
+    """Names of ``count`` categories that have none: games, music, ..., from the 17th on numbers."""
+    return (*_CATEGORIES[:count], *(f"category_{k}" for k in range(len(_CATEGORIES), count)))
+
 
 def viewer_dtype(num_categories: int, embedding_dim: int) -> np.dtype[Any]:
     """One row per viewer. ``attached_*``: streamers known beforehand, -1 where none."""

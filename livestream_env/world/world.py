@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -22,7 +23,7 @@ from livestream_env.settings import check_integer, check_number, check_text
 from livestream_env.world.checks import IDS, check_world
 from livestream_env.world.room_index import availability_index, index_span
 from livestream_env.world.synthetic import draw_content, draw_world, endless_rooms
-from livestream_env.world.tables import DAY_S, MAX_DAYS
+from livestream_env.world.tables import DAY_S, MAX_DAYS, category_names
 
 FORMAT = 3  # of the .npz
 
@@ -48,7 +49,7 @@ class World:
         days: episodes may be played on days ``0 .. days - 1``.
         simulator: the default parameters of the response.
         highlight_share: long-run share of highlights.
-        category_names: (K,) names of the categories; ``"category_0"`` ... by default.
+        category_names: (K,) names of the categories; ``"games"``, ``"music"``, ... by default.
         viewer_ids: (V,) int64 ids in the logs that a world was learnt from; row numbers by default.
         streamer_ids: (S,) int64, the same.
         room_ids: (R,) int64, the same.
@@ -86,8 +87,7 @@ class World:
             if not len(getattr(self, f"{name}_ids")):
                 object.__setattr__(self, f"{name}_ids", np.arange(len(getattr(self, table))))
         if not self.category_names and "taste" in (self.viewers.dtype.names or ()):
-            names = tuple(f"category_{k}" for k in range(self.num_categories))
-            object.__setattr__(self, "category_names", names)
+            object.__setattr__(self, "category_names", category_names(self.num_categories))
         check_world(self)
         start_s, num_bins = index_span(self.rooms, self.days * DAY_S)
         tables = availability_index(
@@ -172,9 +172,11 @@ class World:
             which = f"synthetic, seed {seed}" + (f", {config!r}" if config.changes() else "")
         else:
             which = f"digest {self.digest}" if self.path is None else f"path {self.path!r}"
+        names = textwrap.shorten(", ".join(self.category_names), 40, placeholder=" ...")
         return (
             f"World({len(self.viewers)} viewers, {len(self.streamers)} streamers, "
-            f"{len(self.rooms)} rooms, {self.days} days; {which})"
+            f"{len(self.rooms)} rooms, {self.days} days; "
+            f"{self.num_categories} categories: {names}; {which})"
         )
 
     # A world is shared, not copied: a copy of an environment plays in the same world.

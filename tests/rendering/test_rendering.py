@@ -192,6 +192,7 @@ def test_picture_of_many_candidates_and_of_every_event(make_env):
         replace(shown.cards[slot % 10], slot=slot, category=slot % 24, chosen=slot == 37)
         for slot in range(40)
     )
+    long = tuple(f"{name}, and what goes with it" for name in shown.categories * 3)
     events = {
         "click": "clicked, watched 60:00",
         "likes": "12 likes",
@@ -201,8 +202,8 @@ def test_picture_of_many_candidates_and_of_every_event(make_env):
         "left": "left until day 4, 12:19 (16 h 48 min)",
     }
     busy = replace(
-        shown, cards=cards, tastes=shown.tastes * 3, satiation=shown.satiation * 3, events=events,
-        totals=shown.totals | {"reward": "1053.22"},
+        shown, cards=cards, categories=long, tastes=shown.tastes * 3,
+        satiation=shown.satiation * 3, events=events, totals=shown.totals | {"reward": "1053.22"},
     )  # fmt: skip
     picture = Canvas().draw(busy)
     margin = picture[:, WIDTH - 7 :]  # nothing runs over the right edge of the page

@@ -246,7 +246,7 @@ class TestFiles:
 
     def test_ids_and_names_travel_with_the_world(self, tiny, tmp_path):
         assert_same(tiny.viewer_ids, np.arange(len(tiny.viewers)))
-        assert tiny.category_names == tuple(f"category_{k}" for k in range(8))
+        assert tiny.category_names[:4] == ("games", "music", "chat", "shop")
         named = replace(
             tiny,
             viewer_ids=tiny.viewer_ids + 10**12,

@@ -95,7 +95,7 @@ function chart(parent, plays, label, value, byClock) {
 const COLUMNS = [
   ["", "slot", (c, n) => String(n)],
   ["streamer", "id of the streamer; ★ followed", (c) => String(c.streamer) + (c.followed ? " ★" : "")],
-  ["cat.", "category", (c) => String(c.category)],
+  ["category", "of the streamer", (c) => c.category],
   ["affinity", "estimate of the viewer's affinity", (c) => c.affinity],
   ["cover", "sensationalism of the cover", (c) => c.cover_appeal],
   ["viewers", "popularity of the room", (c) => c.viewers],

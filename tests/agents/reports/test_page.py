@@ -119,7 +119,7 @@ IMPRESSION = ("plays", "random", "impressions", 0)
 @pytest.mark.parametrize(
     "place",
     [("day", -1), ("day", True), ("of", "8"), ("plays", {}), ("plays", [1]), ("more", 1),
-     ("plays", "random", "tastes", [float("nan")]), ("plays", "random", "viewer", "text"),
+     ("plays", "random", "tastes", {"games": float("nan")}), ("plays", "random", "viewer", "text"),
      ("plays", "random", "impressions", []), (*IMPRESSION, "shown", 10), (*IMPRESSION, "x", 1),
      (*IMPRESSION, "total", float("inf")), (*IMPRESSION, "cards", 0, {"streamer": 1}),
      (*IMPRESSION, "moment", {"script": 1})],

@@ -79,7 +79,7 @@ def test_what_is_not_finite_is_left_out() -> None:
 
 
 def test_a_replay_holds_numbers_only() -> None:
-    play = {"viewer": ["x"], "tastes": [0.5], "impressions": [
+    play = {"viewer": ["x"], "tastes": {"games": 0.5}, "impressions": [
         {"reward": math.inf, "total": math.nan, "away_s": None, "shown": 1, "cards": [None]}
     ]}  # fmt: skip
     data = re.search(r"json\">(.*?)</script>", side_by_side({"a": play}))
