@@ -9,6 +9,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 
 # One thread per process: small matrices, and several processes at once.
 export OMP_NUM_THREADS := 1
@@ -17,7 +18,7 @@ export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv compare benchmark sample-log speed test test-slow fuzz test-portable \
-	test-portable-quick lint format clean
+	test-portable-quick docs tutorials lint format clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -46,6 +47,18 @@ sample-log: $(STAMP)  ## Simulate data/sample_log anew
 
 speed: $(STAMP)  ## Measure environment and DQN, compare ratios with data/speed_reference.json
 	$(BIN)/python -m scripts.speed $(ARGS)
+
+$(DOCS_STAMP): $(STAMP)
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install \
+		--disable-pip-version-check --no-input -q $(PIP_FLAGS) -e ".[docs]"
+	@touch $@
+
+docs: $(DOCS_STAMP)  ## Build the site into build/site; warnings are errors
+	$(BIN)/python -m scripts.docs $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+tutorials: $(DOCS_STAMP)  ## Execute the tutorials only
+	$(BIN)/python -m scripts.docs --only tutorials
 
 lint: $(STAMP)  ## Style and types
 	$(BIN)/ruff check .
@@ -78,6 +91,6 @@ test-portable: $(STAMP)  ## The tests as another processor would run them
 test-portable-quick: $(STAMP)  ## Those of them that compare with stored numbers
 	$(PORTABLE) $(BIN)/python -m pytest -n 2 -m "not slow" $(PORTABLE_QUICK) $(ARGS)
 
-clean:  ## Remove .venv and the caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## Remove .venv, the site and the caches
+	rm -rf $(VENV) build/docs build/site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -33,7 +33,7 @@ COLUMNS: dict[str, tuple[type, bool]] = {
     "action_mask": (np.bool_, True),  # slots that hold a room
     "propensity": (np.float32, True),  # of showing each slot; NaN: the policy does not say
     "action": (np.int16, False),  # the slot shown; -1: the episode is over
-    "reward": (np.float64, False),
+    "reward": (np.float64, False),  # of the action
     **{name: (np.float32, False) for name in COMPONENTS},  # weighted they sum to the reward
     "elapsed_s": (np.float64, False),  # from this observation to the next
     "terminated": (np.bool_, False),  # by this action, by the end of the horizon
