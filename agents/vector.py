@@ -32,6 +32,7 @@ class VectorStep(NamedTuple):
         elapsed_s: float ``(N,)``: ``info["elapsed_s"]``, or None if the environment has none.
         live: bool ``(N,)``: False where the environment ignored the action to start an episode.
         began: bool ``(N,)``: ``observation`` is the first one of an episode.
+        click: bool ``(N,)``: ``info["click"]``, or None if the environment has none.
     """
 
     observation: np.ndarray
@@ -42,6 +43,7 @@ class VectorStep(NamedTuple):
     elapsed_s: np.ndarray | None
     live: np.ndarray
     began: np.ndarray
+    click: np.ndarray | None = None
 
 
 class EpisodeStream:
@@ -75,7 +77,6 @@ class EpisodeStream:
         was_over = self.ended
         observation, reward, terminated, truncated, info = self.env.step(action)
         observation = next_observation = np.asarray(observation)
-        elapsed_s = info.get("elapsed_s")
         self.ended = terminated | truncated
 
         live = np.ones(len(action), dtype=bool)
@@ -86,8 +87,6 @@ class EpisodeStream:
             over = np.flatnonzero(self.ended)
             next_observation = observation.copy()
             next_observation[over] = np.stack(list(info["final_obs"][over]))
-            if elapsed_s is not None:
-                elapsed_s = np.where(self.ended, info["final_info"]["elapsed_s"], elapsed_s)
         elif self.ended.any():
             next_observation = observation.copy()
             observation, _ = self.env.reset(options={"reset_mask": self.ended})
@@ -97,10 +96,19 @@ class EpisodeStream:
             np.asarray(reward),
             np.asarray(terminated),
             np.asarray(truncated),
-            elapsed_s,
+            self._outcome(info, "elapsed_s"),
             live,
             began,
+            self._outcome(info, "click"),
         )
+
+    def _outcome(self, info: Mapping[str, Any], key: str) -> np.ndarray | None:
+        """``info[key]`` of the step just taken, also where it ended an episode; None if missing."""
+        final = info.get("final_info", {})
+        if key not in final:
+            return info.get(key)
+        # ``info`` itself is of the observation returned: where an episode ended, of the next one.
+        return np.where(self.ended, final[key], info.get(key, final[key]))
 
 
 def make_training_env(

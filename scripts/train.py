@@ -87,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
     args = parser.parse_args(argv)
     with needs("agents", "scripts.train"):
+        from agents.reports.diagnostics import diagnostics_text
         from agents.reports.reporting import describe_episodes
 
     decisions = None
@@ -120,6 +121,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         agent.save(out / "model")
         print(f"saved in {out}")
     print(describe_episodes(evaluate(agent, args.env_id, args.env_kwargs, args.eval_episodes)))
+    if hasattr(agent, "diagnose"):
+        found = agent.diagnose(args.env_id, args.env_kwargs)
+        print(f"\n{diagnostics_text({args.agent: [found]})}")
     return 0
 
 

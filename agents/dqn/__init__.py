@@ -1,7 +1,7 @@
 """The hand-written DQN.
 
-``from agents.dqn import DQN, DQNConfig``. Both are imported when asked for: settings and lists of
-agents are read by command lines that never need PyTorch.
+``from agents.dqn import DQN, DQNConfig, Diagnostics``. They are imported when asked for: settings
+and lists of agents are read by command lines that never need PyTorch.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from livestream_env.extras import needs
 if TYPE_CHECKING:
     from agents.dqn.agent import DQN
     from agents.dqn.config import DQNConfig
+    from agents.dqn.diagnostics import Diagnostics
 
-__all__ = ["DQN", "DQNConfig"]
+__all__ = ["DQN", "DQNConfig", "Diagnostics"]
 
-_MODULES = {"DQN": "agents.dqn.agent", "DQNConfig": "agents.dqn.config"}
+_MODULES = {
+    "DQN": "agents.dqn.agent",
+    "DQNConfig": "agents.dqn.config",
+    "Diagnostics": "agents.dqn.diagnostics",
+}
 
 
 def __getattr__(name: str) -> Any:

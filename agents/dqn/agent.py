@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from agents.dqn.config import PRESETS, DQNConfig
+from agents.dqn.diagnostics import Diagnostics, diagnose, td_errors
 from agents.dqn.files import DQNState, reads_columns
 from agents.dqn.learner import MaskFunction
 from agents.dqn.networks import ColumnLayout
@@ -198,16 +199,17 @@ class DQN(DQNState):
     def _store(self, action: np.ndarray, step: VectorStep) -> None:
         """Put what really happened into the replay memory and the statistics."""
         assert self.replay is not None
-        discount = np.full(len(action), self.config.gamma)
-        if self.config.discount == "semi-markov":
-            if step.elapsed_s is None:
-                raise ValueError("discount='semi-markov' needs an env with info['elapsed_s']")
-            discount **= step.elapsed_s / self.config.tau_s
-        discount[step.terminated] = 0.0  # nothing follows; after a truncation more would have
-
+        discount = self.config.discounts(step.terminated, step.elapsed_s)
         live, began = np.flatnonzero(step.live), np.flatnonzero(step.began)
         reward = step.reward[live]
-        self.replay.append(live, action[live], reward, discount[live], step.next_observation[live])
+        click = None
+        if self.config.q_form == "click" and len(live):
+            if step.click is None:
+                raise ValueError("q_form='click' needs an env with info['click']")
+            click = step.click[live]
+        self.replay.append(
+            live, action[live], reward, discount[live], step.next_observation[live], click
+        )
         if len(began):
             self.replay.begin(began, step.observation[began])
         self._episodes.add(live, reward, (step.terminated | step.truncated)[live])
@@ -245,7 +247,22 @@ class DQN(DQNState):
             "train/learning_rate": self.config.learning_rate_at(self._progress),
             "train/n_updates": self.learner.num_updates,
             **self.learner.pop_metrics(),
+            **dict(zip(("train/td_fresh", "train/td_replayed"), td_errors(self), strict=True)),
         }
+
+    def diagnose(
+        self, env_id: str = "LiveStreamRec-v0", env_kwargs: Mapping[str, Any] | None = None
+    ) -> Diagnostics:
+        """Is it learning, and if not, why? Plays held-out episodes; changes nothing.
+
+        Args:
+            env_id: An environment that the agent's observations are of.
+            env_kwargs: Its arguments.
+
+        Returns:
+            What :class:`agents.dqn.Diagnostics` lists; docs/learning.md says how to read it.
+        """
+        return diagnose(self, env_id, env_kwargs)
 
     def predict(
         self,

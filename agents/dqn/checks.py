@@ -149,7 +149,7 @@ def check_replay(
     num_envs: int,
     observation_size: int,
     num_actions: int,
-    prioritized: bool,
+    config: DQNConfig,
 ) -> None:
     """Check the arrays of ``ReplayBuffer.state_dict`` for a memory of so many rows."""
     used = arrays["stored"].size
@@ -160,12 +160,14 @@ def check_replay(
     cells: dict[str, type] = {
         "action": np.int64, "reward": np.float32, "discount": np.float32, "stored": np.bool_,
     }  # fmt: skip
-    if prioritized:
+    if config.q_form == "click":
+        cells["click"] = np.bool_
+    if config.prioritized:
         cells["priority"] = np.float64
     expected: Shapes = {name: (dtype, (used,)) for name, dtype in cells.items()}
     expected["observation"] = (np.float32, (used, observation_size))
     expected["head"] = (np.int64, (num_envs,))
-    if prioritized:
+    if config.prioritized:
         expected["max_priority"] = (np.float64, (1,))
     check_arrays(arrays, expected)
 
@@ -180,7 +182,7 @@ def check_replay(
     check_within("head", head, 0, used // num_envs - 1)
     if stored[head * num_envs + np.arange(num_envs)].any():
         raise ValueError("stored must be False where an environment stands now: at head")
-    if prioritized:
+    if config.prioritized:
         priority = arrays["priority"]
         check_within("priority", priority, 0.0, np.finfo(np.float64).max)
         check_within("max_priority", arrays["max_priority"], 0.0, np.finfo(np.float64).max)

@@ -120,6 +120,7 @@ class DQNState:
             config.n_step,
             alpha,
             self.learner.device,
+            config.q_form == "click",
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -248,9 +249,7 @@ class DQNState:
         sizes = self.env.num_envs, self.observation_size
         replay = without_prefix("replay", arrays)
         self.replay = self._make_replay()
-        check_replay(
-            replay, self.replay.num_rows, *sizes, self.num_actions, self.config.prioritized
-        )
+        check_replay(replay, self.replay.num_rows, *sizes, self.num_actions, self.config)
         self.replay.load_state_dict(replay)
         if rng.keys() != self._rng.keys():
             raise ValueError(f"rng must be of {', '.join(self._rng)}, got {', '.join(rng)}")

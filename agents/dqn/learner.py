@@ -11,6 +11,7 @@ from torch import Tensor
 
 from agents.dqn.behaviour import BehaviourModel
 from agents.dqn.by_hand import Adam, flatten_parameters, kernels
+from agents.dqn.click_network import ClickQNetwork
 from agents.dqn.config import DQNConfig
 from agents.dqn.networks import (
     Backward,
@@ -122,13 +123,7 @@ class QLearner:
             The TD errors before the step, ``(B,)``.
         """
         target = self._targets(batch)
-        if self.config.cql_weight:
-            chosen, backward = self._conservative(batch)
-        else:
-            mask = self.action_mask(batch.observation) if self.q_net.reads_mask else None
-            chosen, backward = self.q_net.chosen_with_backward(
-                batch.observation, self._tensor(batch.action), mask
-            )
+        chosen, backward = self._estimates(batch)
         td_error = chosen - target
         slope = td_error if self.config.loss == "squared" else td_error.clamp(-1.0, 1.0)
         # Of each loss, slope * this: half the square; straight where clamped.
@@ -136,6 +131,9 @@ class QLearner:
         scale = (2.0 if self.config.loss == "squared" else 1.0) / len(batch.action)
         if batch.weight is not None:
             slope = slope * self._tensor(batch.weight)
+        if self.config.inverse_variance is not None:
+            weight = 1.0 / (1.0 + (chosen / self.config.inverse_variance).square())
+            slope = slope * (weight / weight.mean())
         backward(slope * scale)
         self._adam.step(learning_rate, self.config.max_grad_norm or torch.inf)
 
@@ -151,6 +149,12 @@ class QLearner:
     def targets(self, batch: Batch) -> Tensor:
         """``reward + discount * value of the next state``, ``(B,)``."""
         return self._targets(batch)
+
+    @torch.inference_mode()
+    def td_errors(self, batch: Batch) -> np.ndarray:
+        """Those of :meth:`update`, float32 ``(B,)``, without a step."""
+        target = self._targets(batch)
+        return (self._estimates(batch)[0] - target).cpu().numpy()
 
     def _targets(self, batch: Batch) -> Tensor:
         # Without the decorator: an update is in inference mode already, and entering it takes long.
@@ -171,6 +175,20 @@ class QLearner:
         if self.behaviour is None or not threshold:
             return mask
         return self.behaviour.likely(observation, mask, threshold)
+
+    def _estimates(self, batch: Batch) -> tuple[Tensor, Backward]:
+        """What of the online network the targets are for, ``(B,)``, and how to differentiate it."""
+        if self.config.cql_weight:
+            return self._conservative(batch)
+        mask = self.action_mask(batch.observation) if self.q_net.reads_mask else None
+        action = self._tensor(batch.action)
+        if isinstance(self.q_net, ClickQNetwork):
+            assert batch.click is not None
+            click, weight = self._tensor(batch.click), self.config.click_weight
+            return self.q_net.given_click_with_backward(
+                batch.observation, action, click, weight, mask
+            )
+        return self.q_net.chosen_with_backward(batch.observation, action, mask)
 
     def _conservative(self, batch: Batch) -> tuple[Tensor, Backward]:
         """As ``chosen_with_backward``, with the gradient of CQL's loss added (Kumar et al. 2020).
@@ -274,4 +292,6 @@ def build_network(
             f"layout has {len(layout.candidate_columns)} candidate slots, "
             f"the action space {num_actions} actions"
         )
+    if config.q_form == "click":
+        return ClickQNetwork(layout, config.hidden_sizes, config.summary)
     return CandidateQNetwork(layout, config.hidden_sizes, config.dueling, config.summary)

@@ -197,6 +197,8 @@ class CandidateQNetwork(QNetwork):
         summary: Give the context the mean and the maximum of each feature over the filled slots.
     """
 
+    outputs = 1  # of the scorer, for each candidate
+
     def __init__(
         self,
         layout: Any,
@@ -218,7 +220,7 @@ class CandidateQNetwork(QNetwork):
         inputs = len(shared) + (2 * self.num_features if summary else 0)
         self.context = Layers([inputs, width, width])
         self.embed = Embed(self.num_features, width)
-        self.scorer = Layers([*hidden_sizes, 1])
+        self.scorer = Layers([*hidden_sizes, self.outputs])
         self.value = Layers([width, width, 1]) if dueling else None
         self._slots = SlotScorer(self.context, self.embed, self.scorer)
 

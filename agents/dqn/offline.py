@@ -13,19 +13,11 @@ from agents.dqn.replay_memory import ReplayBuffer
 from livestream_env.decisions import Decisions
 from livestream_env.decisions.schema import NO_ACTION
 from livestream_env.progress import Progress
+from livestream_env.reward import REWARD_COMPONENTS
 from livestream_env.settings import check_integer
 
 if TYPE_CHECKING:
     from agents.dqn.files import DQNState
-
-
-def discounts(decisions: Decisions, config: DQNConfig) -> np.ndarray:
-    """γ of each row, ``(R,)``, as online: γ^(Δt/τ) if semi-Markov, 0 where nothing follows."""
-    discount = np.full(len(decisions.action), config.gamma)
-    if config.discount == "semi-markov":
-        discount **= decisions.elapsed_s / config.tau_s
-    discount[decisions.terminated] = 0.0
-    return discount
 
 
 def fill_replay(
@@ -39,16 +31,21 @@ def fill_replay(
     rows = len(decisions.action)
     alpha = config.priority_alpha if config.prioritized else None
     size = decisions.description.observation_size
-    replay = ReplayBuffer(max(rows, config.n_step + 2), 1, size, config.n_step, alpha, device)
+    clicks = config.q_form == "click"
+    replay = ReplayBuffer(
+        max(rows, config.n_step + 2), 1, size, config.n_step, alpha, device, clicks
+    )
     stored = decisions.action != NO_ACTION
     state = {
         "action": np.where(stored, decisions.action, 0).astype(np.int64),
         "reward": decisions.reward.astype(np.float32),
-        "discount": discounts(decisions, config).astype(np.float32),
+        "discount": config.discounts(decisions.terminated, decisions.elapsed_s).astype(np.float32),
         "stored": stored,
         "observation": decisions.observations[:],
         "head": np.array([rows - 1]),
     }
+    if clicks:  # whoever clicks watches
+        state["click"] = decisions.components[:, REWARD_COMPONENTS.index("watch")] > 0.0
     if alpha is not None:
         state |= {"priority": stored.astype(np.float64), "max_priority": np.ones(1)}
     replay.load_state_dict(state)

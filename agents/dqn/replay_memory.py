@@ -32,6 +32,7 @@ class Batch(NamedTuple):
         next_observation: float32 ``(B, D)``, where the memory is: after the window.
         weight: float32 ``(B,)``: importance weights; None if all weigh the same.
         cell: int64 ``(B,)``: where each window starts, for :meth:`ReplayBuffer.update_priorities`.
+        click: bool ``(B,)``: was the window's first action clicked; None if that is not kept.
     """
 
     observation: Tensor
@@ -41,6 +42,7 @@ class Batch(NamedTuple):
     next_observation: Tensor
     weight: np.ndarray | None
     cell: np.ndarray
+    click: np.ndarray | None = None
 
 
 class ReplayBuffer:
@@ -57,6 +59,7 @@ class ReplayBuffer:
         n_step: Length of a window.
         alpha: Exponent of the priorities (Schaul et al. 2016), or None for uniform sampling.
         device: Where the observations are kept.
+        clicks: Whether to keep which actions were clicked.
 
     Raises:
         ValueError: If the capacity gives an environment fewer than ``n_step + 2`` observations.
@@ -70,6 +73,7 @@ class ReplayBuffer:
         n_step: int = 1,
         alpha: float | None = None,
         device: torch.device | str = "cpu",
+        clicks: bool = False,
     ) -> None:
         self.num_rows = capacity // num_envs
         if self.num_rows < n_step + 2:
@@ -85,6 +89,8 @@ class ReplayBuffer:
         self._reward = np.zeros(cells, dtype=np.float32)
         self._discount = np.zeros(cells, dtype=np.float32)
         self._stored = np.zeros(cells, dtype=bool)  # does a transition start in this cell?
+        self._click = np.zeros(cells, dtype=bool) if clicks else None
+        self._cell_arrays = (*_CELL_ARRAYS, "click") if clicks else _CELL_ARRAYS
         self._gathered = [self._observation[:0] for _ in range(2)]
         self._head = np.full(num_envs, -1)  # row of the current observation, one per environment
         self._used_rows = 0
@@ -113,6 +119,7 @@ class ReplayBuffer:
         reward: np.ndarray,
         discount: np.ndarray,
         next_observation: np.ndarray,
+        click: np.ndarray | None = None,
     ) -> None:
         """Store one transition from the current observation of some environments.
 
@@ -122,12 +129,15 @@ class ReplayBuffer:
             reward: float ``(E,)``.
             discount: float ``(E,)``: zero where the episode terminated.
             next_observation: ``(E, D)``: of the same episode, even if that is now over.
+            click: bool ``(E,)``: needed by a memory that keeps clicks.
         """
         cell = self._head[envs] * self.num_envs + envs
         self._action[cell] = action
         self._reward[cell] = reward
         self._discount[cell] = discount
         self._stored[cell] = True
+        if self._click is not None:
+            self._click[cell] = click
         self._size += len(cell)
         if self._priorities is not None:  # unseen: at least as urgent as any
             self._priorities.update(cell, np.full(len(cell), self._max_priority))
@@ -168,6 +178,22 @@ class ReplayBuffer:
             weight = (self._size * probability) ** -beta
             weight = (weight / weight.max()).astype(np.float32)
 
+        return self._batch(cell, weight)
+
+    def latest(self, size: int) -> Batch:
+        """The windows that began last, the newest of each environment first; at most ``size``.
+
+        Those are fewer if the memory has fewer; as in sampling, a window ends where nothing is
+        stored yet. Observations are overwritten by the next call or sample.
+        """
+        rows = np.arange(1, min(size // self.num_envs + 2, self._used_rows) + 1)
+        cell = (self._head - rows[:, None]) % self.num_rows * self.num_envs
+        cell = (cell + np.arange(self.num_envs)).ravel()
+        return self._batch(cell[self._stored[cell]][:size], None)
+
+    def _batch(self, cell: np.ndarray, weight: np.ndarray | None) -> Batch:
+        """The windows that start in these cells."""
+        size = len(cell)
         reward, discount, end = _windows(
             cell, self._reward, self._discount, self._stored, self.num_envs, self.n_step
         )
@@ -177,9 +203,8 @@ class ReplayBuffer:
         observation, next_observation = self._gathered
         torch.index_select(self._observation, 0, self._index(cell), out=observation)
         torch.index_select(self._observation, 0, self._index(end), out=next_observation)
-        return Batch(
-            observation, self._action[cell], reward, discount, next_observation, weight, cell
-        )
+        action, click = self._action[cell], None if self._click is None else self._click[cell]
+        return Batch(observation, action, reward, discount, next_observation, weight, cell, click)
 
     def _sample_uniform(self, size: int, rng: np.random.Generator) -> np.ndarray:
         used = self._used_rows * self.num_envs
@@ -203,7 +228,7 @@ class ReplayBuffer:
     def state_dict(self) -> dict[str, np.ndarray]:
         """Everything stored, as arrays (views of the memory if that is on the CPU)."""
         used = slice(self._used_rows * self.num_envs)
-        state = {name: getattr(self, "_" + name)[used] for name in _CELL_ARRAYS}
+        state = {name: getattr(self, "_" + name)[used] for name in self._cell_arrays}
         state["observation"] = self._observation[used].cpu().numpy()
         state["head"] = self._head
         if self._priorities is not None:
@@ -214,7 +239,7 @@ class ReplayBuffer:
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Take over what :meth:`state_dict` of a memory of the same shape gave."""
         used = len(state["stored"])
-        for name in _CELL_ARRAYS:
+        for name in self._cell_arrays:
             getattr(self, "_" + name)[:used] = state[name]
         self._observation[:used] = torch.from_numpy(state["observation"])
         self._head[:] = state["head"]

@@ -31,6 +31,7 @@ from livestream_env.settings import check_integer, check_number
 LONGEST_FOLDER = 200  # characters of a run's; file systems take 255
 SETTINGS_FILE = "settings.json"
 RESULT_FILE = "result.npz"
+DIAGNOSTICS_FILE = "diagnostics.npz"  # of agents that have a method `diagnose`, as our DQN
 CURVE_DTYPE = np.dtype([("timesteps", np.int64), ("cpu_s", np.float64), ("reward", np.float64)])
 TIMES = ("train_wall_s", "train_cpu_s", "eval_wall_s")
 Report = Callable[[int], object]  # told the number of training steps done
@@ -78,7 +79,7 @@ class Run(NamedTuple):
     seed: int
 
     def folder(self, comparison: Path) -> Path:
-        """Where it writes: its result, its log, its trained model, a replay of a viewer-day.
+        """Where it writes: its result, log, trained model and diagnostics, and a viewer-day.
 
         The agent's name is made safe for file systems: ``dqn?double=false&n_step=1`` becomes
         ``dqn,double=false,n_step=1``, percent signs stand for what is rarer, and of a long name
@@ -278,6 +279,9 @@ def play(
     if hasattr(policy, "save"):
         home.mkdir(parents=True, exist_ok=True)
         policy.save(home / "model")
+    if spec.learns and hasattr(policy, "diagnose"):
+        found = policy.diagnose(settings.env_id, settings.env_kwargs)
+        found.save(home / DIAGNOSTICS_FILE)
     start = time.perf_counter()
     episodes = settings.evaluate(policy, settings.eval_episodes)
     timing = {

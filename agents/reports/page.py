@@ -12,8 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from agents.dqn.diagnostics import Diagnostics
 from agents.experiments.runs import Run, Settings
 from agents.experiments.suites import Suite
+from agents.reports.diagnostics import (
+    CAPTION,
+    TITLE,
+    diagnostics_section,
+    draw_diagnostics,
+    load_diagnostics,
+)
 from agents.reports.html import Section, figure, markdown, write_html
 from agents.reports.plots import draw_curves, draw_profiles, draw_scores, drawable, save_png
 from agents.reports.reporting import package_versions, run_record
@@ -81,14 +89,17 @@ def write_comparison(
     group = Group(load_results(home, suite.runs))
     write_csv(scores_table(group.results), home / "scores.csv")
     write_csv(curves_table(group.results), home / "curves.csv")
-    made = summary_sections(group, settings, failed)
+    diagnostics = load_diagnostics(home, group.results)
+    made = summary_sections(group, settings, failed, diagnostics)
     text = summary(settings, made)
     write_text(home / "summary.md", text)
     record = run_record(group.results, settings, failed, arguments, wall_clock_s)
     write_text(home / "run.json", json.dumps(record, indent=2) + "\n")
     drawn = comparison_plots(group, settings, "Scores", "Learning") if group.results else []
+    if diagnostics:
+        drawn.append(Plot(TITLE, "diagnostics", draw_diagnostics(diagnostics), CAPTION))
     for plot in drawn:
-        if plot.name in ("curves", "scores"):
+        if plot.name in ("curves", "scores", "diagnostics"):
             save_png(plot.drawing, home / f"{plot.name}.png")
     sections = comparison_page(home, group, settings, made, drawn)
     subtitle = f"{environment(settings)}, finished {record['finished']}"
@@ -186,8 +197,7 @@ def write_benchmark(
         {TITLES[name]: table for name, table in made.items()},
         [plot._replace(table=TITLES[plot.table]) for plot in drawn],
     )
-    if (day := _viewer_day(folder, suites)) is not None:
-        sections.append(day)
+    sections += [s for s in (_diagnostics(folder, suites), _viewer_day(folder, suites)) if s]
     write_html(folder / "report.html", "Benchmark", sections, origin.replace("`", ""))
 
 
@@ -255,6 +265,15 @@ def comparison_plots(group: Group, settings: Settings, *tables: str) -> list[Plo
         Plot(of_scores if name == "scores" else of_learning, name, drawing, captions[name])
         for name, drawing in figures.items()
     ]
+
+
+def _diagnostics(folder: Path, suites: Sequence[Suite]) -> Section | None:
+    """Of the agents on v0, and of our DQN's ablations there, as far as they left any."""
+    found: dict[str, list[Diagnostics]] = {}
+    for suite in suites:
+        if suite.name in ("v0-agents", "v0-ablations"):
+            found |= load_diagnostics(folder / suite.name, suite.runs)
+    return diagnostics_section(found) if found else None
 
 
 def _viewer_day(folder: Path, suites: Sequence[Suite]) -> Section | None:

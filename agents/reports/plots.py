@@ -34,7 +34,8 @@ LARGEST = 1e100  # that is drawn
 LONGEST_NAME = 44  # characters
 
 
-def _colours(names: Iterable[str]) -> dict[str, str]:
+def colours_of(names: Iterable[str]) -> dict[str, str]:
+    """Each agent's colour: its own in the list of agents, or one of the spare ones in turn."""
     spare = itertools.cycle(SPARE_COLOURS)
     return {
         name: next(spare)
@@ -50,18 +51,18 @@ def drawable(values: ArrayLike) -> NDArray[np.bool_]:
     return np.isfinite(values) & (np.abs(values) < LARGEST)
 
 
-def _words(name: str) -> dict[str, Any]:
+def words(name: str) -> dict[str, Any]:
     """A name as a text of a plot: short, printable, and no formula."""
     return {"text": plain(name, LONGEST_NAME), "parse_math": False}
 
 
-def _legend(
+def legend(
     owner: Axes | Figure, lines: Sequence[Line2D], names: Sequence[str], **where: Any
 ) -> None:
     """A legend of any names; Matplotlib leaves out those that begin with an underscore."""
-    legend = owner.legend(lines, ["name"] * len(names), frameon=False, **where)
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.update(_words(name))
+    made = owner.legend(lines, ["name"] * len(names), frameon=False, **where)
+    for text, name in zip(made.get_texts(), names, strict=True):
+        text.update(words(name))
 
 
 @contextmanager
@@ -73,13 +74,15 @@ def any_glyph() -> Iterator[None]:
         yield
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty one, inches."""
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _tidy(axes: Axes) -> None:
+def tidy(axes: Axes) -> None:
+    """The look that all plots have in common."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=INK, labelsize=9)
     axes.grid(axis="both", color=GRID, linewidth=0.8)
@@ -130,10 +133,10 @@ def draw_curves(
     numbers = curves[["timesteps", "cpu_s", "reward"]]
     curves = curves[drawable(numbers).all(axis=1)]
     levels = {name: level for name, level in levels.items() if drawable(level)}
-    figure = _figure(10, 4.4)
+    figure = new_figure(10, 4.4)
     by_steps, by_time = figure.subplots(1, 2, sharey=True)
     names = list(curves["agent"].unique())
-    colours, lines = _colours(names), []
+    colours, lines = colours_of(names), []
     for agent, rows in curves.groupby("agent", sort=False):
         points = rows.assign(point=rows.groupby("seed").cumcount())
         reward = points.pivot(index="point", columns="seed", values="reward").dropna()
@@ -152,7 +155,7 @@ def draw_curves(
     for axes in (by_steps, by_time):
         for level in levels.values():
             axes.axhline(level, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-        _tidy(axes)
+        tidy(axes)
     _name_levels(by_time, levels)
     by_steps.set_xlabel("environment steps (thousands)")
     by_time.set_xlabel("CPU seconds of training (log scale)")
@@ -174,7 +177,7 @@ def draw_curves(
         longest = max(len(plain(name, LONGEST_NAME)) for name in names)
         columns = max(1, min(6, 110 // (longest + 8)))  # as many as the width has room for
         where = {"loc": "outside upper left", "ncols": columns, "fontsize": 10}
-        _legend(figure, lines[::2], names, **where)
+        legend(figure, lines[::2], names, **where)
     return figure
 
 
@@ -185,7 +188,7 @@ def _name_levels(axes: Axes, levels: Mapping[str, float]) -> None:
     place = -np.inf
     for name, level in sorted(levels.items(), key=lambda item: item[1]):
         place = max(level, place + gap)
-        axes.annotate(**_words(name), xy=(1.0, place), xycoords=("axes fraction", "data"),
+        axes.annotate(**words(name), xy=(1.0, place), xycoords=("axes fraction", "data"),
                       xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, color=INK,
                       annotation_clip=False)  # fmt: skip
 
@@ -201,8 +204,8 @@ def draw_scores(scores: Mapping[str, Estimate], low: str, high: str) -> Figure:
     known = [name for name in scores if drawable(scores[name].value)]
     names = [name for name in scores if name not in known]  # below, without a point
     names += sorted(known, key=lambda name: scores[name].value)
-    colours = _colours(scores)
-    figure = _figure(8, 1.3 + 0.36 * len(names))
+    colours = colours_of(scores)
+    figure = new_figure(8, 1.3 + 0.36 * len(names))
     axes = figure.subplots()
     for place, name in enumerate(names):
         # To the right of the axes, where no line crosses it.
@@ -224,7 +227,7 @@ def draw_scores(scores: Mapping[str, Estimate], low: str, high: str) -> Figure:
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.margins(x=0.05)
     axes.set_xlabel("reward per viewer-day: interquartile mean over seeds, 95 % interval")
-    _tidy(axes)
+    tidy(axes)
     axes.grid(axis="y", visible=False)
     if low in known and high in known and scores[low].value != scores[high].value:
         zero, one = scores[low].value, scores[high].value
@@ -257,8 +260,8 @@ def draw_profiles(
         levels: Scores of one or two agents of one run, drawn as lines.
         label: What a score is.
     """
-    colours = _colours(profiles)
-    figure = _figure(8, 3.8)
+    colours = colours_of(profiles)
+    figure = new_figure(8, 3.8)
     axes = figure.subplots()
     lines = []
     for name, (share, low, high) in profiles.items():
@@ -267,13 +270,13 @@ def draw_profiles(
                           linewidth=0)  # fmt: skip
     for level in levels.values():
         axes.axvline(level, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    _tidy(axes)
+    tidy(axes)
     axes.set_xlabel(f"{label}, threshold")
     axes.set_ylabel("share of runs above it")
     for place, (name, level) in enumerate(sorted(levels.items(), key=lambda item: item[1])):
         # In turn on two heights, as neighbours may be close.
-        axes.annotate(**_words(name), xy=(level, 1.0), xycoords=("data", "axes fraction"),
+        axes.annotate(**words(name), xy=(level, 1.0), xycoords=("data", "axes fraction"),
                       xytext=(0, 3 + 10 * (place % 2)), textcoords="offset points", ha="center",
                       fontsize=8, color=INK, annotation_clip=False)  # fmt: skip
-    _legend(axes, lines, list(profiles), loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    legend(axes, lines, list(profiles), loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     return figure

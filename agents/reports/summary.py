@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from agents.experiments.runs import Run, Settings
 from agents.experiments.workers import last_line
+from agents.reports.diagnostics import TITLE, ByAgent, diagnostics_text
 from agents.reports.markdown import code
 from agents.reports.results import Group
 from agents.reports.statistics import FEW_SEEDS
@@ -26,13 +27,19 @@ def summary(settings: Settings, sections: Mapping[str, str]) -> str:
     return "\n".join(parts)
 
 
-def summary_sections(group: Group, settings: Settings, failed: Mapping[Run, str]) -> dict[str, str]:
+def summary_sections(
+    group: Group,
+    settings: Settings,
+    failed: Mapping[Run, str],
+    diagnostics: ByAgent | None = None,
+) -> dict[str, str]:
     """Title and Markdown of each section of a comparison.
 
     Args:
         group: The finished runs.
         settings: Of all runs.
         failed: Runs that failed, with the reason.
+        diagnostics: Of those agents that have any.
     """
     sections = {}
     if group.results:
@@ -41,6 +48,8 @@ def summary_sections(group: Group, settings: Settings, failed: Mapping[Run, str]
             for agent in challengers(group.labels):
                 title = f"{code(agent)} against the others, on the same viewer-days"
                 sections[title] = paired_table(group, agent)
+        if diagnostics:
+            sections[TITLE] = diagnostics_text(diagnostics)
         sections["How it was measured"] = _method(group, settings)
     if failed:
         sections["Failed runs"] = "\n".join(

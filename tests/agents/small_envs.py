@@ -33,7 +33,7 @@ class CountingEnv(gym.Env):
         self.t += 1
         over = self.t == 1 + (self.episode + self.offset) % 4
         cut = self.episode % 3 == 2
-        info = {"elapsed_s": 10.0 * self.t}
+        info = {"elapsed_s": 10.0 * self.t, "click": self.t % 2 == 1}
         return self._observation(), float(self.t), over and not cut, over and cut, info
 
     def _observation(self):
@@ -51,6 +51,7 @@ class TabularVectorEnv(VectorEnv):
         terminal: bool ``(S,)``: states that end the episode.
         start: ``(S,)`` probabilities of the first state.
         elapsed_s: ``(S, A)``: duration of a step.
+        click: bool ``(S, A)``: whether it brings a click.
         max_steps: truncates longer episodes.
         layout: the observation's layout, if it has one.
     """
@@ -64,6 +65,7 @@ class TabularVectorEnv(VectorEnv):
         terminal,
         start,
         elapsed_s=None,
+        click=None,
         max_steps=10**9,
         layout=None,
         mode=AutoresetMode.SAME_STEP,
@@ -73,6 +75,7 @@ class TabularVectorEnv(VectorEnv):
         self.transition, self.reward, self.terminal = transition, reward, terminal
         self.observation, self.start = observation.astype(np.float32), start
         self.elapsed_s = np.ones_like(reward) if elapsed_s is None else elapsed_s
+        self.click = np.zeros(reward.shape, bool) if click is None else click
         self.max_steps, self.layout, self.mode = max_steps, layout, mode
         size = observation.shape[1]
         self.single_observation_space = gym.spaces.Box(-10, 10, (size,), np.float32)
@@ -115,7 +118,7 @@ class TabularVectorEnv(VectorEnv):
         terminated = self.terminal[self.slots["state"]] & ~was_over
         truncated = (self.slots["step"] >= self.max_steps) & ~was_over
         ended = terminated | truncated
-        elapsed_s = self.elapsed_s[before, actions]
+        elapsed_s, click = self.elapsed_s[before, actions], self.click[before, actions]
         info = {}
         if self.mode is AutoresetMode.NEXT_STEP:
             self.slots["over"] = ended
@@ -125,12 +128,12 @@ class TabularVectorEnv(VectorEnv):
             final = np.full(self.num_envs, None, dtype=object)
             for i in np.flatnonzero(ended):
                 final[i] = self.observation[self.slots["state"][i]]
-            info = {"final_obs": final, "final_info": {"elapsed_s": elapsed_s.copy()}}
-            elapsed_s = np.where(ended, 0.0, elapsed_s)
+            info = {"final_obs": final, "final_info": {"elapsed_s": elapsed_s, "click": click}}
+            elapsed_s, click = np.where(ended, 0.0, elapsed_s), click & ~ended
             self._begin(ended)
         else:
             self.slots["over"] = ended
-        info["elapsed_s"] = elapsed_s
+        info |= {"elapsed_s": elapsed_s, "click": click}
         return self.observation[self.slots["state"]], reward, terminated, truncated, info
 
     def get_state(self):
@@ -192,7 +195,8 @@ def small_platform(num_envs=16, **kwargs):
     A viewer is dissatisfied, neutral or satisfied, and is shown up to three rooms in random order,
     with empty slots. Sensational rooms pay more and cost one level of satisfaction, plain ones pay
     less and restore one; a dissatisfied viewer who is disappointed again leaves for good. Choosing
-    an empty slot would pay enormously: only masks keep an agent from wanting it.
+    an empty slot would pay enormously: only masks keep an agent from wanting it. Plain rooms are
+    clicked, sensational ones are not.
     """
     empty, sensational, plain = range(3)
     offers = sorted(
@@ -213,6 +217,7 @@ def small_platform(num_envs=16, **kwargs):
 
     transition = np.zeros((gone + 1, 3, gone + 1))
     reward = np.zeros((gone + 1, 3))
+    click = np.zeros((gone + 1, 3), dtype=bool)
     observation = np.zeros((gone + 1, 12))
     transition[gone, :, gone] = 1.0
     for s, (level, offer) in enumerate(states):
@@ -220,7 +225,7 @@ def small_platform(num_envs=16, **kwargs):
         for slot, room in enumerate(offer):
             if room != empty:
                 observation[s, 3 + 3 * slot] = observation[s, 3 + 3 * slot + room] = 1.0
-            reward[s, slot] = pays[room]
+            reward[s, slot], click[s, slot] = pays[room], room == plain
             level_after = min(level + change[room], 2)
             if level_after < 0:
                 transition[s, slot, gone] = 1.0
@@ -236,6 +241,7 @@ def small_platform(num_envs=16, **kwargs):
         observation,
         terminal,
         start,
+        click=click,
         layout=SlotLayout(),
         **kwargs,
     )

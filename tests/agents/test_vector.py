@@ -13,7 +13,7 @@ NUM_ENVS = 3
 
 
 def played(mode, steps=60):
-    """Transitions (o, o', r, terminated, truncated, elapsed) of each env, as they are stored."""
+    """Transitions (o, o', r, terminated, truncated, elapsed, click) of each env, as stored."""
     env = SyncVectorEnv([lambda i=i: CountingEnv(i) for i in range(NUM_ENVS)], autoreset_mode=mode)
     stream = EpisodeStream(env)
     observation = stream.reset(seed=0)
@@ -29,6 +29,7 @@ def played(mode, steps=60):
                     step.terminated[i],
                     step.truncated[i],
                     step.elapsed_s[i],
+                    step.click[i],
                 )
             )
         ended = step.live & (step.terminated | step.truncated)
@@ -48,7 +49,8 @@ def expected(i, count):
         for t in range(1, length + 1):
             now, cut = 100.0 * episode + t, episode % 3 == 2
             over = t == length
-            rows.append((now - 1, now, float(t), over and not cut, over and cut, 10.0 * t))
+            ends = (over and not cut, over and cut)
+            rows.append((now - 1, now, float(t), *ends, 10.0 * t, t % 2 == 1))
         episode += 1
     return rows[:count]
 

@@ -23,15 +23,21 @@ the bootstrap targets, are constants; w are the importance weights, or 1.
        squared: mean w d^2                       g = dL/dQ = 2 w d / B
        huber:   mean w (d^2/2, or |d| - 1/2)     g = dL/dQ = w clamp(d, -1, 1) / B
 
+   With ``inverse_variance`` c, w also has the factor 1 / (1 + (q / c)^2), over its mean in the
+   batch, a constant; q is the value whose error is weighed.
    All other values have slope 0. Dueling, Q = V + A - mean of A over the n valid actions, m their
    mask: dL/dV = g and dL/dA[j] = g ([j = a] - m[j] / n).
+   ``q_form="click"``, Q = V + P (C - V) with P = sigmoid(l), and k = 1 if there was a click, else
+   0: the squares are of C - y or V - y, P's log loss has the factor c = ``click_weight``, and ::
+
+       dL/dC = k g          dL/dV = (1 - k) g          dL/dl = c (P - k) / B
 4. Backward. Per layer, from G = dL/dX'::
 
        G = G * [X' > 0]                          if a relu follows
        dL/dW = G^T X        dL/db = sum of G over the rows        dL/dX = G W
 
    Embed, from G = dL/dH * [H > 0]:  dL/dE = G^T F over all rows and slots; dL/dC[i] = sum over k of
-   G[i,k]. Dueling: the branches' gradients of what they share are added up.
+   G[i,k]. Dueling and click: the branches' gradients of what they share are added up.
 5. Clipping and Adam, on all P parameters as one vector, at step t (:class:`Adam`)::
 
        g = g / max(1, |g| / max_norm)
@@ -63,9 +69,10 @@ modules, grad mode) the same modules are ordinary ones: autograd differentiates 
 fused Adam makes the step, on the same vectors.
 
 **What holds it.** ``tests/agents/dqn/``: ``by_hand/test_layers.py`` (each layer against autograd),
-``by_hand/test_adam.py`` (against ``torch.optim.Adam``), ``test_networks.py`` (values and gradients
-of both networks), ``test_learner.py`` (updates against a textbook's in plain PyTorch) and
-``test_gradients.py`` (the two settings against each other, over training).
+``by_hand/test_adam.py`` (against ``torch.optim.Adam``), ``test_networks.py`` and
+``test_click_network.py`` (values and gradients of each network), ``test_learner.py`` (updates
+against a textbook's in plain PyTorch) and ``test_gradients.py`` (the two settings against each
+other, over training).
 
 Files: ``layers`` (modules), ``kernels`` (their arithmetic, compiled), ``parameters``, ``adam``.
 """

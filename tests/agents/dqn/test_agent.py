@@ -92,6 +92,15 @@ def test_semi_markov_needs_durations():
         agent.learn(10)
 
 
+def test_the_click_form_needs_clicks():
+    env = small_platform(4)
+    step = env.step
+    env.step = lambda action: (*step(action)[:4], {"elapsed_s": np.ones(4)})
+    env.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+    with pytest.raises(ValueError, match=r"q_form='click' needs .*info\['click'\]"):
+        small(env, q_form="click").learn(10)
+
+
 @pytest.mark.parametrize("epsilon", [0.0, 0.5, 1.0])
 def test_masked_actions_are_never_taken(epsilon):
     env = small_platform(64)
@@ -186,7 +195,9 @@ def test_targets_are_copied_at_multiples_of_the_interval():
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"prioritized": True, "n_step": 3, "dueling": True}], ids=["plain", "all"]
+    "settings",
+    [{}, {"prioritized": True, "n_step": 3, "dueling": True}, {"q_form": "click"}],
+    ids=["plain", "all", "click"],
 )
 def test_same_seed_same_bits(settings):
     first, second, other = (
@@ -354,5 +365,7 @@ def test_steps_must_be_a_count(steps):
 
 @pytest.mark.parametrize("config", [{}, {"gamma": 0.9}, None, 3, DQNConfig])
 def test_config_is_a_preset_or_a_config(config):
-    with pytest.raises(ValueError, match=r"config must be .*DQNConfig.*article, default.*gamma="):
+    with pytest.raises(
+        ValueError, match=r"config must be .*DQNConfig.*article, deep, default.*gamma="
+    ):
         DQN(chain(2), config)

@@ -33,6 +33,7 @@ ALL = {
     "max_grad_norm": 1.0,
     "summary": True,
 }
+CLICK = {"q_form": "click", "inverse_variance": 8.0, "n_step": 3, "prioritized": True}
 
 
 def everything(agent):
@@ -75,7 +76,7 @@ def assert_resumes(make_env, config, tmp_path, total, stops):
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
-@pytest.mark.parametrize("settings", [{}, ALL], ids=["plain", "all"])
+@pytest.mark.parametrize("settings", [{}, ALL, CLICK], ids=["plain", "all", "click"])
 def test_resuming_equals_never_stopping(mode, settings, tmp_path):
     config = DQNConfig(**SMALL | settings)
     # The first stop is before any update, the others before and after the memory is full.
@@ -145,7 +146,9 @@ def test_a_checkpoint_restores_torchs_generator(tmp_path):
     assert torch.equal(torch.rand(3), drawn)
 
 
-@pytest.mark.parametrize("settings", [{}, {"network": "mlp"}, {"dueling": True, "summary": True}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"network": "mlp"}, {"dueling": True, "summary": True}, CLICK]
+)
 def test_a_saved_model_predicts_the_same_without_its_env(settings, tmp_path):
     env = small_platform(5)
     agent = DQN(env, DQNConfig(**SMALL | settings)).learn(400)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from agents.dqn.config import DQNConfig
+from agents.dqn.config import PRESETS, DQNConfig
 
 
 def test_every_field_is_explained():
@@ -15,7 +15,7 @@ def test_every_field_is_explained():
         assert len(field.metadata["doc"]) > 15, field.name
 
 
-@pytest.mark.parametrize("preset", ["default", "article"])
+@pytest.mark.parametrize("preset", PRESETS)
 def test_presets_survive_json(preset):
     config = DQNConfig.preset(preset, seed=3)
     assert DQNConfig(**json.loads(json.dumps(dataclasses.asdict(config)))) == config
@@ -64,6 +64,14 @@ def test_bad_values_are_named(name, value, valid):
         DQNConfig(**{name: value})
     assert str(caught.value).startswith(f"{name} must be ")
     assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("network", "mlp"), ("dueling", True), ("cql_weight", 1.0)]
+)
+def test_what_the_click_form_does_not_go_with_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be .* with q_form='click', got {value!r}"):
+        DQNConfig(q_form="click", **{name: value})
 
 
 def test_unknown_names_are_refused():

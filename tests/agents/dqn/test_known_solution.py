@@ -78,13 +78,15 @@ def test_chain_in_continuous_time_and_cut_off():
     assert largest_error(agent, truth) < TOLERANCE
 
 
-@pytest.mark.parametrize("summary", [False, True])
-def test_small_platform(summary):
+@pytest.mark.parametrize(
+    "options", [{}, {"summary": True}, {"q_form": "click", "inverse_variance": 2.0}], ids=str
+)
+def test_small_platform(options):
     env = small_platform()
     mask = env.layout.action_mask(env.observation)
     mask[env.terminal] = True
     truth = optimal_q(env.transition, env.reward, env.terminal, 0.8, mask)
-    agent = DQN(env, DQNConfig(gamma=0.8, summary=summary, **SETTINGS))
+    agent = DQN(env, DQNConfig(gamma=0.8, **SETTINGS, **options))
     agent.learn(12_000)
     assert largest_error(agent, truth) < TOLERANCE
 

@@ -218,6 +218,15 @@ def test_importance_weights_scale_the_loss():
     assert np.isnan(ours.pop_metrics()["train/loss"])
 
 
+def test_inverse_variance_weighs_large_values_less():
+    ours = learner(inverse_variance=2.0)
+    constant(ours.q_net, [0.0, 2.0, 6.0])
+    action, reward = np.array([0, 1, 2, 0]), np.array([1.0, 3.0, 5.0, 0.0], np.float32)
+    ours.update(batch(action=action, reward=reward, discount=np.zeros(4, np.float32)), 1e-9)
+    weight = np.array([1.0, 0.5, 0.1, 1.0]) / 0.65
+    assert ours.pop_metrics()["train/loss"] == pytest.approx((weight * [1, 1, 1, 0]).mean())
+
+
 def test_double_learning_removes_most_of_the_optimism():
     """Ten actions worth nothing, noisy rewards: the maximum of estimates is too high."""
     rng = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import torch
 
 from agents.dqn import DQN, DQNConfig
 from agents.dqn.cloning import BehaviourCloning
-from agents.dqn.offline import discounts, fill_replay
+from agents.dqn.offline import fill_replay
 from livestream_env import LiveStreamRecVectorEnv
 from livestream_env.decisions import decision_writer, read_decisions
 from livestream_env.decisions.loaders import fill_sb3, to_d3rlpy
@@ -52,7 +52,7 @@ def test_replay_holds_what_was_logged(decisions, prioritized):
     replay = fill_replay(decisions, config)
     assert len(replay) == decisions.num_steps
     batch = replay.sample(400, np.random.default_rng(0), 1.0)
-    gamma = discounts(decisions, config)
+    gamma = config.discounts(decisions.terminated, decisions.elapsed_s)
     for i, row in enumerate(batch.cell.tolist()):
         reward, product, at = 0.0, 1.0, row
         while at < row + 3 and decisions.action[at] >= 0:
@@ -65,6 +65,18 @@ def test_replay_holds_what_was_logged(decisions, prioritized):
         np.testing.assert_array_equal(batch.observation[i], decisions.observations[row])
         np.testing.assert_array_equal(batch.next_observation[i], decisions.observations[at])
         assert batch.action[i] == decisions.action[row]
+
+
+def test_clicks_are_found_in_what_was_logged(decisions, env):
+    agent = make(env, q_form="click", bcq_threshold=0.3)
+    batch = fill_replay(decisions, agent.config).sample(400, np.random.default_rng(0))
+    row = decisions.observations[batch.cell + 1]
+    layout = env.unwrapped.layout
+    newest = row[:, layout.slices["history"].start + layout.names["history"].index("clicked")]
+    np.testing.assert_array_equal(batch.click, newest > 0.5)
+    assert 0.1 < batch.click.mean() < 0.5
+    agent.learn_offline(decisions, 30)
+    assert agent.learner.pop_metrics()["train/loss"] < 100.0
 
 
 @pytest.mark.parametrize("settings", [{}, {"dueling": True}, {"network": "mlp"}], ids=str)

@@ -233,6 +233,33 @@ def test_state_round_trip(alpha):
         np.testing.assert_array_equal(mine, yours, err_msg=name)
 
 
+def test_clicks_are_those_of_the_first_action():
+    memory = ReplayBuffer(40, 2, 1, n_step=3, clicks=True)
+    both, one = np.arange(2), np.ones(2)
+    memory.begin(both, np.zeros((2, 1)))
+    for t in range(30):  # wraps around
+        click = np.array([t % 3 == 0, t % 2 == 0])
+        memory.append(both, click * 1, one, one, np.full((2, 1), t + 1), click)
+    copy = ReplayBuffer(40, 2, 1, n_step=3, clicks=True)
+    copy.load_state_dict(memory.state_dict())
+    for each in (memory, copy):
+        batch = each.sample(200, np.random.default_rng(0))
+        assert batch.click.dtype == bool and 0 < batch.click.sum() < 200
+        np.testing.assert_array_equal(batch.click, batch.action)
+    assert "click" not in ReplayBuffer(40, 2, 1).state_dict()
+
+
+def test_latest_are_the_newest_windows_that_are_stored():
+    replay, history = filled(400, 3, 60, n_step=3)
+    newest = [rows[-1] for rows in history]
+    batch = replay.latest(3)
+    assert len(batch.cell) <= 3  # an environment that has just begun an episode has none there
+    found = {tuple(row) for row in zip(batch.observation[:, 0].tolist(), batch.action, strict=True)}
+    assert found and found <= {(row[0], row[1]) for row in newest}
+    every = replay.latest(10**6)
+    assert len(every.cell) == len(replay) == len(set(every.cell.tolist()))
+
+
 def test_too_small_a_memory_is_refused():
     with pytest.raises(ValueError, match=r"replay_size must be at least .* = 60, got 59"):
         ReplayBuffer(59, 12, 1, n_step=3)
