@@ -130,20 +130,21 @@ class DecisionRecorder:
         self._steps[moment.episode != self._episode] = 0
         self._episode = moment.episode
         live = np.flatnonzero(moment.episode >= 0)
-        outcomes, before = moment.outcomes[live], moment.before[live]
-        ended = outcomes["terminated"]
+        # A column at a time: whole rows of the slots' state are long.
+        outcomes, before = moment.outcomes, moment.before
+        ended = outcomes["terminated"][live]
         chances = moment.propensities
         self._add(
             moment.episode[live],
             self._steps[live],
             {
-                "viewer": outcomes["viewer"],
-                "visit": before["visit"],
-                "clock_s": before["time_s"],
-                "action_mask": before["room"] >= 0,
+                "viewer": outcomes["viewer"][live],
+                "visit": before["visit"][live],
+                "clock_s": before["time_s"][live],
+                "action_mask": before["room"][live] >= 0,
                 "propensity": np.nan if chances is None else chances[live],
                 "action": moment.actions[live],
-                **{name: outcomes[name] for name in ("reward", *COMPONENTS, "elapsed_s")},
+                **{name: outcomes[name][live] for name in ("reward", *COMPONENTS, "elapsed_s")},
                 "terminated": ended,
                 OBSERVATION: moment.observation[live],
             },
@@ -151,7 +152,8 @@ class DecisionRecorder:
         self._steps[live] += 1
         self.num_steps += len(live)
         if ended.any():
-            last, over = live[ended], outcomes[ended]
+            last = live[ended]
+            over = outcomes[last]
             self._add(
                 moment.episode[last],
                 self._steps[last],
