@@ -8,6 +8,7 @@ Episodes are drawn as in the environment and played to their ends, so there are 
 than asked for. One Parquet file holds the observations, the candidates that could be shown and
 with which probabilities, which one was, the reward and its components, and the seconds until the
 next decision; it names the environment and its world. `livestream_env.decisions` reads it.
+With --minari livestream/logging-v0 there is a Minari dataset of them, too.
 """
 
 from __future__ import annotations
@@ -37,8 +38,45 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=positive_int, default=300_000, help="default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, help="a .parquet, written over")
     parser.add_argument("--seed", type=whole_number, default=0, help="default: %(default)s")
+    add_minari_argument(parser)
     add_env_arguments(parser)
     return parser
+
+
+def add_minari_argument(parser: argparse.ArgumentParser) -> None:
+    """``--minari``, of commands that write decisions."""
+    parser.add_argument(
+        "--minari",
+        metavar="ID",
+        help="also write the decisions as a local Minari dataset, for example "
+        "livestream/logging-v0 (extra [minari]; uncompressed)",
+    )
+
+
+def check_minari(parser: argparse.ArgumentParser, dataset_id: str | None) -> None:
+    """End the program if a dataset asked for cannot be written, before anything is played."""
+    if dataset_id is None:
+        return
+    from livestream_env.decisions.minari_dataset import check_dataset_id
+
+    try:
+        check_dataset_id(dataset_id)
+    except ValueError as error:
+        parser.error(f"--minari: {error}")
+
+
+def write_dataset(parser: argparse.ArgumentParser, decisions: Path, dataset_id: str | None) -> None:
+    """Write the dataset from the file of decisions, if it is asked for."""
+    if dataset_id is None:
+        return
+    from livestream_env.decisions import DecisionFile
+    from livestream_env.decisions.minari_dataset import write_minari
+
+    try:
+        dataset = write_minari(DecisionFile(decisions), dataset_id)
+    except (ValueError, OSError) as error:
+        parser.error(f"--minari: {error}")
+    print(f"Minari dataset {dataset_id}: {dataset.total_episodes:,} episodes")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if args.seed < 0:
         parser.error(f"--seed must be at least 0, got {args.seed}")
+    check_minari(parser, args.minari)
     policy = load_agent(parser, args)
     num_envs = min(max(args.steps // 2_000, 1), MAX_ENVS)
     made = gym.make_vec(args.env_id, num_envs, "vector_entry_point", **args.env_kwargs)
@@ -69,6 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(
         f"{args.out}: {writer.num_steps:,} steps in {writer.num_episodes:,} episodes, {size:.1f} MB"
     )
+    write_dataset(parser, args.out, args.minari)
     return 0
 
 

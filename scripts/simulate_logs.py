@@ -33,6 +33,7 @@ from livestream_env import SimulatorConfig, WorldConfig
 from livestream_env.progress import Progress
 from scripts.command_line import described_parser, json_object, positive_int, whole_number
 from scripts.evaluate import add_policy_arguments, load_agent
+from scripts.log_decisions import add_minari_argument, check_minari, write_dataset
 
 if TYPE_CHECKING:
     from livestream_env import LiveStreamRecVectorEnv
@@ -57,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="also write what a learner needs, observations and all candidates' propensities "
         "(see scripts.log_decisions, which draws viewers as the environment does)",
     )
+    add_minari_argument(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an older log there")
     parser.add_argument("--seed", type=whole_number, default=0, help="default: %(default)s")
     parser.add_argument("--format", choices=FORMATS, default="csv", help="default: %(default)s")
@@ -137,6 +139,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--env-kwargs must not have a horizon: --days is it")
     if args.seed < 0:
         parser.error(f"--seed must be at least 0, got {args.seed}")
+    if args.minari is not None and args.decisions is None:
+        parser.error("--minari needs --decisions, from whose file it is written")
+    check_minari(parser, args.minari)
     args.env_id = "LiveStreamRec-v0"
     if args.world_seed is not None:
         args.env_kwargs["world_seed"] = args.world_seed
@@ -182,6 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     print("\n".join(f"{name:10s} {count:12,d}" for name, count in rows.items()))
+    write_dataset(parser, args.decisions, args.minari)
     return 0
 
 

@@ -22,6 +22,7 @@ CASES = [
     ("logs", "pyarrow", "from livestream_env.simulated_logs.export import export_log"),
     ("logs", "pyarrow", "import livestream_env.simulated_logs.kuailive_tables"),
     ("logs", "scipy", "from livestream_env.calibration import fit"),
+    ("minari", "minari", "import livestream_env.decisions.minari_dataset"),
     ("sb3", "stable_baselines3", "import livestream_env.sb3_vec_env"),
     ("sb3", "stable_baselines3", "from agents.sb3.dqn import SB3DQN"),
     ("sb3", "sb3_contrib", "agent_spec('sb3-ppo').make(env(), seed=0)"),

@@ -206,10 +206,8 @@ def read_decisions(
 
 
 NO_SLATE = (
-    "Logs of a platform, KuaiLive's too, have neither the candidates of an impression nor the "
-    "probabilities with which one was chosen, so there are no decisions in them to learn from or "
-    "to reweight. Sound for them are a world learned from the logs (python -m scripts.calibrate), "
-    "whose decisions can be logged, and estimates under a stated model of the logging policy"
+    "Logs of a platform, KuaiLive's too, have neither the candidates of an impression nor their "
+    "probabilities, so there are no decisions in them; docs/offline.md says what is sound for them"
 )
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from livestream_env.logs.schema import REASONS
+
+NO_SLATE = (
+    "Impressions are known without their slates: no file says which candidates there were, nor "
+    "with which probability one was shown. So these decisions are none to learn from or to "
+    "reweight. Sound are a world learned from the log, whose decisions can be logged, and figures "
+    "under a stated model of the logging policy, as good as that model; see docs/offline.md."
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class ReadReport:
             why = ", ".join(f"{reason} {count:,}" for reason, count in file.reasons.items())
             lines.append(f"{name:<18}{file.read:>14,}{file.kept:>14,}  {why or 'none'}")
             lines.extend(f"{'':<18}  note: {note}" for note in file.notes)
+        lines.extend(textwrap.wrap(NO_SLATE, 96))
         return "\n".join(lines)
 
 

@@ -155,7 +155,7 @@ class TestDamage:
         pq.write_table(pa.table({"user_id": [1]}), tmp_path / "click.parquet")
         with pytest.raises(ValueError, match=r"its columns are user_id.*neither the candidates"):
             read_decisions(tmp_path / "click.parquet")
-        with pytest.raises(ValueError, match=r"folder with the files of a log.*stated model"):
+        with pytest.raises(ValueError, match=r"folder with the files of a log.*docs/offline\.md"):
             read_decisions(tmp_path)
 
     @pytest.mark.parametrize("name", ["action", "step", "episode", "terminated", "propensity"])
