@@ -76,7 +76,11 @@ LAYERS: tuple[tuple[Part, ...], ...] = (
     (Part("public", ("livestream_env",)),),
     (Part("shared", ("agents", "agents.policy", "agents.vector", "agents.evaluation")),),
     (_part("dqn", "agents", "dqn"),),
-    (_part("sb3", "agents", "sb3"), _part("rules", "agents", "rules")),
+    (
+        _part("sb3", "agents", "sb3"),
+        _part("d3rlpy", "agents", "d3rlpy"),
+        _part("rules", "agents", "rules"),
+    ),
     (_part("experiments", "agents", "experiments"),),
     (_part("reports", "agents", "reports"),),
     (Part("scripts", ("scripts",)),),

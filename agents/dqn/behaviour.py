@@ -35,6 +35,7 @@ class BehaviourModel:
         seed: int | None,
         batch_size: int = 256,
         learning_rate: float = 1e-3,
+        callback: Callable[[int], object] | None = None,
     ) -> float:
         """Fit to what was decided, by cross-entropy; Adam, a step size that falls to 0.
 
@@ -45,6 +46,7 @@ class BehaviourModel:
             seed: Of the draws of rows.
             batch_size: Rows per step.
             learning_rate: The first step size.
+            callback: Called with the number of steps after each; returning False ends it.
 
         Returns:
             Mean cross-entropy of the last tenth of the steps, in nats.
@@ -65,6 +67,8 @@ class BehaviourModel:
             gradient.scatter_add_(1, action, torch.full_like(gradient[:, :1], -1.0))
             backward(gradient / batch_size)
             self._adam.step(learning_rate * (1.0 - update / num_updates))
+            if callback is not None and callback(update + 1) is False:
+                break
         return float(torch.stack(losses[-max(num_updates // 10, 1) :]).mean())
 
     def log_probabilities(self, observation: Tensor, mask: Tensor | None) -> Tensor:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import gymnasium as gym
@@ -13,6 +14,7 @@ import torch
 
 from agents.dqn.agent import DQN
 from livestream_env.decisions import Decisions
+from livestream_env.progress import Progress
 from livestream_env.settings import check_flag, check_integer
 
 
@@ -36,12 +38,23 @@ class BehaviourCloning:
         self.model = self._agent.learner.make_behaviour()
 
     def learn_offline(
-        self, decisions: Decisions, num_updates: int, progress_bar: bool = False
+        self,
+        decisions: Decisions,
+        num_updates: int,
+        callback: Callable[[int], object] | None = None,
+        progress_bar: bool = False,
     ) -> Self:
         """Fit the policy to what was decided; see :meth:`agents.dqn.DQN.learn_offline`."""
         check_integer("num_updates", num_updates, 1)
         learner = self._agent.learner
-        self.model.fit(decisions, num_updates, learner.action_mask, self._agent.config.seed)
+        seed = self._agent.config.seed
+        with Progress(num_updates, "clone", "updates", show=progress_bar) as bar:
+
+            def on_update(updates: int) -> object:
+                bar.update()
+                return None if callback is None else callback(updates)
+
+            self.model.fit(decisions, num_updates, learner.action_mask, seed, callback=on_update)
         return self
 
     @torch.inference_mode()

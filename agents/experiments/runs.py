@@ -11,8 +11,8 @@ import math
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -325,7 +325,7 @@ def open_folder(
             "the rest, --overwrite starts again, --out names another folder"
         )
     elif finished:
-        theirs = _stored_settings(folder / SETTINGS_FILE)
+        theirs = _stored_settings(folder / SETTINGS_FILE, list(mine))
         changed = [
             f"{name} was {theirs[name]!r} and is now {value!r}"
             for name, value in mine.items()
@@ -340,9 +340,8 @@ def open_folder(
     return [] if overwrite else _set_aside_damaged(finished, settings)
 
 
-def _stored_settings(path: Path) -> dict[str, Any]:
+def _stored_settings(path: Path, names: Collection[str]) -> dict[str, Any]:
     """What a comparison was begun with; ``ValueError`` if ``path`` does not say all of it."""
-    names = [spec.name for spec in fields(Settings)]
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(stored, dict) or set(stored) != set(names):

@@ -17,13 +17,14 @@ from agents.policy import Callback
 from agents.vector import make_training_env
 from livestream_env.extras import needs
 from livestream_env.progress import Progress
-from livestream_env.settings import check_integer
+from livestream_env.settings import check_choice, check_integer
 from livestream_env.simulated_logs.policy import LoggingPolicy, flat_layout
 
 with needs("agents", __name__):
     from scipy.special import expit
 
 __all__ = [
+    "ColumnPolicy",
     "LinUCB",
     "LoggingPolicy",
     "MaxCTRPolicy",
@@ -89,12 +90,37 @@ class RandomPolicy(ScoringPolicy):
         return np.asarray(valid / valid.sum(axis=1, keepdims=True))
 
 
-class PopularityPolicy(ScoringPolicy):
-    """Shows the room with the most viewers."""
+class ColumnPolicy(ScoringPolicy):
+    """Shows the candidate with the highest value of one column.
+
+    Args:
+        env: As for :class:`ScoringPolicy`.
+        seed: Plays no role.
+        column: Of the candidates' features, for example ``affinity``.
+
+    Raises:
+        ValueError: There is no such column.
+    """
+
+    def __init__(
+        self,
+        env: gym.Env | gym.vector.VectorEnv,
+        seed: int | None = None,
+        column: str = "affinity",
+    ) -> None:
+        super().__init__(env, seed)
+        self.column = check_choice("column", column, self.layout.names["candidates"])
 
     def scores(self, observation: np.ndarray, deterministic: bool) -> np.ndarray:
-        """The observed number of viewers."""
-        return np.asarray(self.layout.candidate(observation, "viewers"))
+        """That column."""
+        return np.asarray(self.layout.candidate(observation, self.column))
+
+
+class PopularityPolicy(ColumnPolicy):
+    """Shows the room with the most viewers."""
+
+    def __init__(self, env: gym.Env | gym.vector.VectorEnv, seed: int | None = None) -> None:
+        super().__init__(env, seed, "viewers")
 
 
 class MaxCTRPolicy(ScoringPolicy):

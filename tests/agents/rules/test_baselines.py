@@ -7,6 +7,7 @@ from scipy.special import expit
 import livestream_env  # noqa: F401
 from agents.evaluation import evaluate
 from agents.rules.baselines import (
+    ColumnPolicy,
     LinUCB,
     LoggingPolicy,
     MaxCTRPolicy,
@@ -16,7 +17,7 @@ from agents.rules.baselines import (
 )
 from agents.vector import make_training_env
 
-ALL = (RandomPolicy, PopularityPolicy, LoggingPolicy, MaxCTRPolicy, LinUCB)
+ALL = (RandomPolicy, ColumnPolicy, PopularityPolicy, LoggingPolicy, MaxCTRPolicy, LinUCB)
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +75,20 @@ def test_random_is_uniform_over_valid_slots(env, observations) -> None:
     assert stats.chisquare(counts[4:]).pvalue > 1e-4
 
 
-def test_popularity_shows_the_most_viewers(env, observations) -> None:
-    policy = PopularityPolicy(env)
+@pytest.mark.parametrize(
+    ("policy_class", "column"), [(PopularityPolicy, "viewers"), (ColumnPolicy, "affinity")]
+)
+def test_shows_the_most_of_a_column(policy_class, column, env, observations) -> None:
+    policy = policy_class(env)
     actions, _ = policy.predict(observations)
-    viewers = policy.layout.candidate(observations, "viewers").copy()
-    viewers[~policy.layout.action_mask(observations)] = -np.inf
-    assert np.array_equal(viewers.max(axis=1), viewers[np.arange(len(viewers)), actions])
+    values = policy.layout.candidate(observations, column).copy()
+    values[~policy.layout.action_mask(observations)] = -np.inf
+    assert np.array_equal(values.max(axis=1), values[np.arange(len(values)), actions])
+
+
+def test_an_unknown_column_is_refused(env) -> None:
+    with pytest.raises(ValueError, match=r"column must be one of .*'affinity'.*got 'appeal'"):
+        ColumnPolicy(env, column="appeal")
 
 
 @pytest.mark.parametrize("policy_class", [LoggingPolicy, RandomPolicy])
