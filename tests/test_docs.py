@@ -1,7 +1,9 @@
 """Links in the pages lead somewhere, and what is written twice is the same."""
 
+import functools
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -44,6 +46,37 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
     known = {f"/{name}" for name in files} or pytest.skip("not a git checkout")
     for name in NAMED.findall(page.read_text(encoding="utf-8")):
         assert any(path.endswith(f"/{name}") for path in known), name
+
+
+def commands(page: Path) -> set[tuple[str, str]]:
+    """Command line and option of each call in the code of a page."""
+    text = re.sub(r"\\\n(?:# )?", " ", page.read_text(encoding="utf-8"))
+    calls = re.findall(r"python -m scripts\.(\w+)([^\n`|;]*)", text)
+    return {(name, option) for name, rest in calls for option in re.findall(r"--[\w-]+", rest)}
+
+
+@functools.cache
+def help_of(name: str) -> str:
+    command = [sys.executable, "-m", f"scripts.{name}", "--help"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, *(ROOT / "docs" / "tutorials").glob("*.py")],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_every_option_that_a_page_gives_exists(page: Path) -> None:
+    for name, option in commands(page):
+        assert re.search(rf"{option}\b", help_of(name)), f"scripts.{name} {option}"
+
+
+def test_who_cites_names_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (ROOT / "docs" / "reporting.md").read_text(encoding="utf-8")
+    named = re.findall(r"(?:livestream-env |version = \{)(\d[\d.]*\d)", page)
+    assert named and set(named) == {project["version"]}
+    assert f"version: {project['version']}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
 
 
 def test_commit_hooks_and_make_lint_run_the_same_commands() -> None:

@@ -87,6 +87,17 @@ value = (weight * decisions.reward[taken]).sum() / weight.sum()
 print(f"next reward in the log {decisions.reward[taken].mean():.3f}, under dqn {value:.3f}")
 
 # %% [markdown]
-# The command lines are `scripts.log_decisions` and `scripts.train --offline`
-# ([all options](../reference/command_lines.md)); `livestream_env.decisions.loaders` fills
-# Stable-Baselines3's replay buffer and d3rlpy's dataset.
+# ## On the command line
+#
+# ```sh
+# python -m scripts.log_decisions --steps 300_000 --out logging.parquet
+# python -m scripts.log_decisions --policy "logging?uniform_share=0.5" --out mixture.parquet
+# python -m scripts.train --agent dqn --offline logging.parquet --out runs/offline
+# python -m scripts.train --agent "dqn?cql_weight=0.1" --offline logging.parquet --out runs/cql
+# python -m scripts.train --agent "dqn?bcq_threshold=0.1" --offline logging.parquet --out runs/bcq
+# python -m scripts.train --agent agents.dqn.cloning:BehaviourCloning --offline logging.parquet
+# ```
+#
+# `simulate_logs --decisions FILE` writes decisions beside KuaiLive's files; `livestream_env.decisions.loaders`
+# fills Stable-Baselines3's replay buffer (`fill_sb3`) and d3rlpy's dataset (`to_d3rlpy`). Real logs have
+# neither slates nor propensities: of those, [learn a world](world_from_logs.py).

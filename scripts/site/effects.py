@@ -23,7 +23,7 @@ from livestream_env.config import SimulatorConfig, WorldConfig
 from livestream_env.files import atomic_path
 from scripts.site.places import GENERATED
 
-EPISODES = 2_048  # viewer-days of each bar
+EPISODES = 1_024  # viewer-days of each bar
 RESAMPLES = 200
 # Parameters that are 0 by default, and those that mean something with another one only: what is
 # shown instead of twice the default.
