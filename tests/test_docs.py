@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.site.places import ELSEWHERE, TUTORIALS, place_of
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").rglob("*.md")]
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
@@ -69,6 +71,13 @@ def help_of(name: str) -> str:
 def test_every_option_that_a_page_gives_exists(page: Path) -> None:
     for name, option in commands(page):
         assert re.search(rf"{option}\b", help_of(name)), f"scripts.{name} {option}"
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    listed = re.findall(r"^ +- (?:.*: )?([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
+    pages = {place_of(page) for page in PAGES if page.parent != ROOT} | set(ELSEWHERE.values())
+    pages |= {place_of(page) for page in TUTORIALS.glob("*.py")}
+    assert set(listed) == pages and len(listed) == len(pages)
 
 
 def test_who_cites_names_this_version() -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import re
 from typing import Any
 
 import griffe
 
-# :class:`World` is `World`. (No link: most are to neighbours on the same page.)
-_ROLE = re.compile(r":(?:py:)?(?:attr|class|data|func|meth|mod|obj):`~?([^`]+)`")
+from scripts.site.markdown import plain
 
 
 class Docstrings(griffe.Extension):
@@ -22,4 +20,4 @@ class Docstrings(griffe.Extension):
         if "{arguments}" in obj.docstring.value:
             made = griffe.dynamic_import(obj.path)  # its decorator has put them in
             obj.docstring.value = inspect.cleandoc(made.__doc__)
-        obj.docstring.value = _ROLE.sub(r"`\1`", obj.docstring.value)
+        obj.docstring.value = plain(obj.docstring.value)

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from livestream_env.files import write_text
 from scripts.site.places import GENERATED
 
-_ROLE = re.compile(r":(?:class|func|meth|mod):`~?([^`]+)`")
+# :class:`World` is `World`: no link, as most are to neighbours on the same page.
+_ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`~?([^`]+)`")
 
 
 def write_part(name: str, text: str) -> None:

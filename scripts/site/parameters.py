@@ -25,6 +25,7 @@ _UNITS = (
     (re.compile(r"minutes_median$"), "min"),
     (re.compile(r"_days$|^days$"), "d"),
     (re.compile(r"^gift_price_max$"), "coins"),
+    (re.compile(r"^gift_price_log_"), "log coins"),
     (re.compile(r"^(click|exit)_(?!propensity)"), "log-odds"),
     (re.compile(r"^(watch)_(?!cap)"), "log seconds"),
 )
