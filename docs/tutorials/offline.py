@@ -37,7 +37,7 @@ print(decisions)
 
 # %%
 env = decisions.description.make_env()
-taken = decisions.action >= 0  # an episode's last observation has a row of its own
+taken = decisions.steps  # rows; an episode's last observation has one of its own
 propensity = decisions.propensity[taken, decisions.action[taken]]
 print(env.spec.id, "- smallest propensity of a room shown", propensity.min().round(3))
 
@@ -70,8 +70,8 @@ for name, agent in learners.items():
     print(f"{name:24} {reward.mean():6.2f} ± {1.96 * reward.std() / np.sqrt(len(reward)):.2f}")
 
 # %% [markdown]
-# These are budgets of seconds and one seed; a comparison that means something takes more of both
-# ([how to report results](../reporting.md)).
+# These are budgets of seconds and one seed; [a study](../offline.md) with more of both compares six
+# learners on three qualities of data.
 #
 # ## Without playing
 #
@@ -81,7 +81,7 @@ for name, agent in learners.items():
 # another question: what is the next reward, in the moments that the log has seen?
 
 # %%
-greedy, _ = learners["dqn"].predict(decisions.observations[:][taken], deterministic=True)
+greedy, _ = learners["dqn"].predict(decisions.observations[taken], deterministic=True)
 weight = (greedy == decisions.action[taken]) / propensity
 value = (weight * decisions.reward[taken]).sum() / weight.sum()
 print(f"next reward in the log {decisions.reward[taken].mean():.3f}, under dqn {value:.3f}")
