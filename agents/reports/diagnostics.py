@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -19,9 +20,10 @@ from livestream_env.reward import REWARD_COMPONENTS
 
 TITLE = "Is the agent learning?"
 CAPTION = (
-    "Left: mean return against mean Q in each tenth of the impressions, by Q, on held-out "
-    "viewer-days played greedily; dashed: what an unbiased Q would give. Right: what the reward "
-    "consists of."
+    "Mean return against mean Q in each tenth of the impressions, by Q, on held-out viewer-days "
+    "played greedily (dashed: an unbiased Q); how much Q differs between the candidates of a "
+    "screen, and how much of that between training seeds; TD errors of transitions hardly learnt "
+    "from and of replayed ones; what the reward consists of."
 )
 EXPLANATION = (
     "Returns are discounted as in training. `Q − return`: bias, relative to the mean return. "
@@ -31,6 +33,7 @@ EXPLANATION = (
     "discounted impressions to come, of so many in fact. docs/learning.md says what to do about "
     "each."
 )
+_TD = ("fresh", "replayed")
 _SHADES = ("#0b6fb8", "#e8935a", "#4f9d69", "#d1495b", "#7b5ea7")
 
 ByAgent = Mapping[str, Sequence[Diagnostics]]
@@ -90,41 +93,65 @@ def diagnostics_text(by_agent: ByAgent) -> str:
 
 
 def draw_diagnostics(by_agent: ByAgent) -> Figure:
-    """Calibration of Q, and shares of the reward's components."""
-    drawing = new_figure(10, max(4.0, 1.6 + 0.36 * len(by_agent)))
-    calibration, shares = drawing.subplots(1, 2)
+    """Calibration of Q, what ranks candidates, TD errors, and shares of the reward's components."""
+    drawing = new_figure(10, 4.6 + 0.36 * len(by_agent))
+    heights = (4.0, 1.6 + 0.36 * len(by_agent))
+    (calibration, spread), (errors, shares) = drawing.subplots(2, 2, height_ratios=heights)
+    _draw_calibration(calibration, by_agent)
+    noise = {agent: seed_noise([one.probe for one in each]) for agent, each in by_agent.items()}
+    variance = {agent: _mean(each, "slot_spread") ** 2 for agent, each in by_agent.items()}
+    apart = {agent: noise[agent] * variance[agent] for agent in by_agent}
+    both = [drawable(apart[agent]) for agent in by_agent]
+    agreed = "seeds agree" if any(both) else "one seed"
+    parts = {agreed: [variance[a] - np.nan_to_num(apart[a]) for a in by_agent]}
+    if any(both):
+        parts["seeds differ"] = list(apart.values())
+    _draw_bars(spread, list(by_agent), parts)
+    spread.set_xlabel("variance of Q between the candidates of a screen")
+    means = {name: [_mean(each, f"td_{name}") for each in by_agent.values()] for name in _TD}
+    _draw_bars(errors, list(by_agent), means, beside=True)
+    errors.set_xlabel("TD error, root mean square")
+    components = {
+        name: [np.mean([one.shares[i] for one in each]) for each in by_agent.values()]
+        for i, name in enumerate(REWARD_COMPONENTS)
+    }
+    _draw_bars(shares, list(by_agent), components)
+    shares.xaxis.set_major_formatter(PercentFormatter(1.0))
+    shares.set_xlabel("share of the reward")
+    return drawing
+
+
+def _draw_calibration(axes: Axes, by_agent: ByAgent) -> None:
     colours, lines = colours_of(by_agent), []
     for agent, each in by_agent.items():
         points = np.mean([one.calibration for one in each], axis=0)
         points = points[drawable(points).all(axis=1)]
-        style = {"color": colours[agent], "linewidth": 2, "marker": "o", "markersize": 4}
-        lines += calibration.plot(*points.T, **style)
-    low, high = calibration.get_xlim()
-    calibration.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-    calibration.set_xlabel("Q of the impression")
-    calibration.set_ylabel("return from it on")
-    legend(calibration, lines, list(by_agent), fontsize=8)
+        lines += axes.plot(*points.T, color=colours[agent], linewidth=2, marker="o", markersize=4)
+    low, high = axes.get_xlim()
+    axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+    axes.set_xlabel("Q of the impression")
+    axes.set_ylabel("return from it on")
+    tidy(axes)
+    legend(axes, lines, list(by_agent), fontsize=8)
 
-    names = list(by_agent)[::-1]  # from the bottom
-    left = np.zeros(len(names))
-    for i, (component, shade) in enumerate(zip(REWARD_COMPONENTS, _SHADES, strict=True)):
-        means = [np.mean([one.shares[i] for one in by_agent[name]]) for name in names]
-        width = np.where(drawable(means), means, 0.0)
-        shares.barh(range(len(names)), width, left=left, color=shade, label=component, height=0.6)
+
+def _draw_bars(
+    axes: Axes,
+    agents: Sequence[str],
+    parts: Mapping[str, Sequence[float]],
+    beside: bool = False,
+) -> None:
+    """A row for each agent: its parts one after another, or one below the other."""
+    rows, left = np.arange(len(agents))[::-1], np.zeros(len(agents))  # from the bottom
+    height = 0.6 / (len(parts) if beside else 1)
+    for i, (name, values) in enumerate(parts.items()):
+        width = np.where(drawable(values), values, 0.0)
+        place = rows + height * ((len(parts) - 1) / 2 - i if beside else 0)
+        axes.barh(place, width, height, 0 if beside else left, color=_SHADES[i], label=name)
         left += width
-    shares.set_yticks(range(len(names)), [words(name)["text"] for name in names], parse_math=False)
-    shares.xaxis.set_major_formatter(PercentFormatter(1.0))
-    shares.set_xlabel("share of the reward")
-    for axes in (calibration, shares):
-        tidy(axes)
-    drawing.legend(
-        *shares.get_legend_handles_labels(),
-        loc="outside upper right",
-        ncols=len(REWARD_COMPONENTS),
-        frameon=False,
-        fontsize=8,
-    )
-    return drawing
+    axes.set_yticks(rows, [words(agent)["text"] for agent in agents], parse_math=False)
+    tidy(axes)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, fontsize=8)
 
 
 def diagnostics_section(by_agent: ByAgent) -> Section:

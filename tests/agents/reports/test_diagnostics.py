@@ -7,13 +7,24 @@ import numpy as np
 import pytest
 
 from agents.dqn.diagnostics import Diagnostics
-from agents.experiments.runs import DIAGNOSTICS_FILE, Run, Settings, play
+from agents.evaluation import EPISODE_DTYPE
+from agents.experiments.runs import (
+    CURVE_DTYPE,
+    DIAGNOSTICS_FILE,
+    RESULT_FILE,
+    Result,
+    Run,
+    Settings,
+    play,
+)
+from agents.experiments.suites import Suite
 from agents.reports.diagnostics import (
     diagnostics_section,
     diagnostics_text,
     draw_diagnostics,
     load_diagnostics,
 )
+from agents.reports.page import write_benchmark, write_comparison
 
 
 def made(**values):
@@ -47,7 +58,7 @@ def test_undefined_numbers_are_dashes_and_draw():
         warnings.simplefilter("error")
         drawing = draw_diagnostics({"dqn": [nothing], "_a`b": [made()]})
         drawing.canvas.draw()
-    assert [text.get_text() for text in drawing.axes[1].get_yticklabels()] == ["_a`b", "dqn"]
+    assert [text.get_text() for text in drawing.axes[3].get_yticklabels()] == ["dqn", "_a`b"]
     section = diagnostics_section({"dqn": [nothing]})
     assert section.title == "Is the agent learning?" and section.body.count("<svg") == 1
 
@@ -67,6 +78,24 @@ def test_a_played_run_leaves_its_diagnostics(tmp_path, capsys):
     (runs[0].folder(tmp_path) / DIAGNOSTICS_FILE).write_text("damaged")
     assert len(load_diagnostics(tmp_path, runs)[runs[0].agent]) == 1
     assert "damaged, left out" in capsys.readouterr().err
+
+
+def test_both_pages_have_the_section(tmp_path):
+    suite = Suite("v0-agents", Settings(eval_episodes=4), {"linucb": 2}, "v0-ladder")
+    episodes = np.zeros(4, EPISODE_DTYPE)
+    timing = {"train_wall_s": 1.0, "train_cpu_s": 1.0, "eval_wall_s": 1.0}
+    for run in suite.runs:
+        folder = run.folder(tmp_path / suite.name)
+        folder.mkdir(parents=True)
+        Result(episodes, np.zeros(0, CURVE_DTYPE), timing).save(folder / RESULT_FILE)
+        made().save(folder / DIAGNOSTICS_FILE)
+    assert "## Is the agent learning?" in write_comparison(tmp_path, suite, {}, {}, 1.0)
+    write_benchmark(tmp_path, [suite], "make")
+    for page in (tmp_path / suite.name / "report.html", tmp_path / "report.html"):
+        text = page.read_text(encoding="utf-8")
+        assert text.count(">Is the agent learning?</h2>") == 1
+        assert text.count('id="diagnostics"') == 1
+    assert (tmp_path / suite.name / "diagnostics.png").exists()
 
 
 @pytest.mark.parametrize("count", [1, 12])
