@@ -103,7 +103,7 @@ def test_all_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("curves.png", "scores.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 2 and '"agent":"dqn"' in page and "There is no replay" not in page
+    assert page.count("<svg") == 3 and '"agent":"dqn"' in page and "There is no replay" not in page
     assert (out / "runs/dqn-0/model.safetensors").exists()
     assert (out / "runs/sb3-dqn-0/model.zip").exists()
     assert (out / "runs/sb3-dqn-0/progress.csv").exists()
