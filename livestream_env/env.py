@@ -40,7 +40,10 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
     ``Discrete(N)``: the slot of the candidate to show. Slots are in random order. Empty slots
     (fewer rooms live than slots) are masked by ``info["action_mask"]`` (int8, for
     ``action_space.sample(mask)``) and ``action_masks()`` (bool, for MaskablePPO); choosing one
-    shows nothing, takes the browsing time, and sets ``info["invalid_action"]``.
+    shows nothing, takes the browsing time, and sets ``info["invalid_action"]``. Where no room is
+    live at all, which small worlds know, every slot is valid: whichever is chosen shows nothing,
+    takes the browsing time, and is not called invalid. So no mask is ever without a valid action,
+    after an episode's end neither; the column ``valid`` and ``candidate_rooms`` tell what is there.
 
     ## Observation Space
     ``Box(-1, 1, (D,), float32)`` with blocks in this order (``observation="dict"``: the same
@@ -109,8 +112,9 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
     ## Info
     The same keys in reset and step: ``action_mask``, ``candidate_rooms``, ``candidate_streamers``
     (ids, -1 where empty) of the next impression; ``click``, ``watch_s``, ``likes``, ``comments``,
-    ``gift_value``, ``follow``, ``reward_components``, ``room``, ``streamer`` (shown, or -1),
-    ``invalid_action`` of the last one; ``elapsed_s`` from that impression to the next (browsing,
+    ``gift_value``, ``follow``, ``room``, ``streamer`` (shown, or -1), ``invalid_action`` and the
+    reward's components ``reward_watch``, ``reward_like``, ``reward_comment``, ``reward_gift``,
+    ``reward_follow`` of the last one; ``elapsed_s`` from that impression to the next (browsing,
     watching, absence); ``clock_s`` from midnight of day 0; ``visit`` index; ``visit_ended``;
     ``viewer`` id.
 
@@ -198,8 +202,8 @@ class LiveStreamRecEnv(gym.Env[Observation, np.int64]):
         return self.simulation.shaped(observations[0]), outcome[-2], outcome[-1], False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which slots hold a room, bool (N,): what MaskablePPO asks for."""
-        return np.asarray(self.simulation.slots["room"][0] >= 0)
+        """Which slots may be chosen, bool (N,): what MaskablePPO asks for."""
+        return self.simulation.action_masks()[0]
 
     def expected_response(self) -> dict[str, NDArray[np.float64]]:
         """What each candidate would bring, given the hidden state; see :class:`Simulation`."""

@@ -1,4 +1,7 @@
-"""The kernel's outcomes in the form of Gymnasium's ``info``."""
+"""The kernel's outcomes in the form of Gymnasium's ``info``.
+
+All values are numbers and arrays side by side, nothing is nested: what libraries collect.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +11,27 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from livestream_env.reward import REWARD_COMPONENTS
-from livestream_env.simulator.state import REWARD_FIELDS, outcome_dtype
+from livestream_env.simulator.state import outcome_dtype
 
 _FIELDS = cast(tuple[str, ...], outcome_dtype(1).names)
-_INFO_FIELDS = _FIELDS[: _FIELDS.index(REWARD_FIELDS[0])]
-INFO_KEYS = (*_INFO_FIELDS, "reward_components")
-_COMPONENT_MASKS = tuple(f"_{name}" for name in REWARD_COMPONENTS)
+INFO_KEYS = _FIELDS[: _FIELDS.index("reward")]
+OFFERED = ("action_mask", "candidate_rooms", "candidate_streamers")  # of the impression to come
 _INFO_MASKS = tuple(f"_{name}" for name in INFO_KEYS)
 
 
 def _info_of_one() -> Callable[[tuple[Any, ...]], dict[str, Any]]:
     """``info_of_one`` with all names written out: a dict zipped from them takes half as long again.
 
-    The source for two fields and a component "watch"::
+    The source for two fields::
 
         def info_of_one(outcome):
             click, reward_watch, reward, terminated = outcome
-            return {"click": click, "reward_components": {"watch": reward_watch}}
+            return {"click": click, "reward_watch": reward_watch}
     """
-    components = ", ".join(map('"{}": {}'.format, REWARD_COMPONENTS, REWARD_FIELDS))
-    entries = ", ".join(map('"{0}": {0}'.format, _INFO_FIELDS))
     source = f"""
 def info_of_one(outcome):
     {", ".join(_FIELDS)} = outcome
-    return {{{entries}, "reward_components": {{{components}}}}}
+    return {{{", ".join(map('"{0}": {0}'.format, INFO_KEYS))}}}
 """
     names: dict[str, Any] = {}
     exec(source, names)
@@ -46,11 +45,7 @@ info_of_one = _info_of_one()
 
 def info_of_many(outcomes: NDArray[Any], mask: NDArray[np.bool_]) -> dict[str, Any]:
     """The infos of all slots as Gymnasium's vector environments return them."""
-    components = dict.fromkeys(_COMPONENT_MASKS, mask)
-    for name, field in zip(REWARD_COMPONENTS, REWARD_FIELDS, strict=True):
-        components[name] = outcomes[field]
     infos: dict[str, Any] = dict.fromkeys(_INFO_MASKS, mask)
-    for name in _INFO_FIELDS:
+    for name in INFO_KEYS:
         infos[name] = outcomes[name]
-    infos["reward_components"] = components
     return infos

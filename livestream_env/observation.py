@@ -178,6 +178,14 @@ _HIDDEN_BLOCKS = {
 _OF_CANDIDATES = ("candidates", "logged_candidates", "hidden_candidates")  # a row for each
 
 
+def valid_actions(holds_room: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask of actions: slots that hold a room; all slots where no room is live: (..., N).
+
+    Then every choice does the same, it shows nothing; and samplers need one that is possible.
+    """
+    return np.asarray(holds_room | ~holds_room.any(axis=-1, keepdims=True))
+
+
 @dataclass(frozen=True)
 class ObservationLayout:
     """Names every column of the flat observation.
@@ -254,8 +262,8 @@ class ObservationLayout:
         return observation[..., block.start + names.index(name) : block.stop : len(names)]
 
     def action_mask(self, observation: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which slots hold a live room: (..., D) → bool (..., N)."""
-        return np.asarray(self.candidate(observation, "valid") > 0.5)
+        """Which slots may be chosen, as ``env.action_masks()``: (..., D) → bool (..., N)."""
+        return valid_actions(self.candidate(observation, "valid") > 0.5)
 
     def to_dict(self, observation: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The blocks of a flat observation (..., D), by name: views, flat too.

@@ -30,6 +30,7 @@ DEFAULT_WEIGHTS = {
     "follow": 0.5,
 }
 REWARD_COMPONENTS = tuple(DEFAULT_WEIGHTS)
+REWARD_FIELDS = tuple(f"reward_{name}" for name in REWARD_COMPONENTS)  # of outcomes and infos
 RewardComponents = cast(Any, namedtuple("RewardComponents", REWARD_COMPONENTS))
 NO_REWARD = RewardComponents(*(0.0 for _ in REWARD_COMPONENTS))
 WATCH_FORMS = ("log", "minutes")

@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from livestream_env.extras import needs
-from livestream_env.infos import INFO_KEYS, info_of_one
+from livestream_env.infos import info_of_one
 from livestream_env.vector_env import LiveStreamRecVectorEnv
 
 with needs("sb3", __name__):
@@ -63,7 +63,7 @@ class LiveStreamRecVecEnv(VecEnv):
             self.env.simulation.starts(options, mask)  # all are checked before any begins
         for options in resets:
             observation, infos = self.env.reset(seed=seeds, options=options)
-            for i in np.flatnonzero(infos[f"_{INFO_KEYS[0]}"]).tolist():
+            for i in np.flatnonzero(infos["_viewer"]).tolist():
                 self.reset_infos[i] = _of_slot(infos, i)
         self._reset_seeds()
         self._reset_options()
@@ -121,22 +121,25 @@ class LiveStreamRecVecEnv(VecEnv):
         self.env.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The attribute of the vector environment, once per viewer asked for."""
-        return [getattr(self.env, attr_name)] * len(list(self._get_indices(indices)))
+        """The attribute of each viewer asked for; see :meth:`LiveStreamRecVectorEnv.call`."""
+        values = self.env.get_attr(attr_name)
+        return [values[i] for i in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Refused: viewers share one environment, whose arguments are set when it is made."""
-        raise AttributeError(f"{attr_name} cannot be set: viewers share one vector environment")
+        """Attach ``value`` to the viewers; see :meth:`LiveStreamRecVectorEnv.set_attr`."""
+        chosen = set(self._get_indices(indices))
+        before = (
+            self.env.get_attr(attr_name) if self.has_attr(attr_name) else (None,) * self.num_envs
+        )
+        self.env.set_attr(
+            attr_name, [value if i in chosen else old for i, old in enumerate(before)]
+        )
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
     ) -> list[Any]:
-        """``action_masks`` (for MaskablePPO) or ``render``, per viewer; others are refused."""
-        if method_name not in ("action_masks", "render"):
-            raise AttributeError(
-                f"method_name must be 'action_masks' or 'render', got {method_name!r}"
-            )
-        values = getattr(self.env, method_name)()
+        """What :meth:`LiveStreamRecVectorEnv.call` answers for the viewers asked for."""
+        values = self.env.call(method_name, *method_args, **method_kwargs)
         return [values[i] for i in self._get_indices(indices)]
 
     def get_images(self) -> list[NDArray[np.uint8] | None]:
@@ -157,10 +160,6 @@ def _of_slot(infos: dict[str, Any], i: int) -> dict[str, Any]:
     """Viewer ``i``'s part of a vector environment's infos, as the single environment has it."""
     own = {name: values for name, values in infos.items() if not name.startswith("_")}
     return {
-        name: _of_slot(values, i)
-        if isinstance(values, dict)
-        else values[i].item()
-        if values.ndim == 1
-        else values[i].copy()
+        name: values[i].item() if values.ndim == 1 else values[i].copy()
         for name, values in own.items()
     }

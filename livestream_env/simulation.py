@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from livestream_env.arguments import EnvArguments
 from livestream_env.code_cache import compiling
-from livestream_env.observation import ObservationLayout
+from livestream_env.observation import ObservationLayout, valid_actions
 from livestream_env.reward import weight_vector
 from livestream_env.settings import check_integer, check_names
 from livestream_env.simulator import kernel
@@ -118,7 +118,8 @@ class Simulation:
     def _unbegun(self, count: int) -> NDArray[Any]:
         """So many slots before their first reset."""
         slots = np.zeros(count, slot_dtype(*self._shape))
-        slots["episode"] = slots["next_viewer"] = slots["next_day"] = -1
+        for name in ("episode", "next_viewer", "next_day", "room", "streamer"):
+            slots[name] = -1
         return slots
 
     @property
@@ -178,13 +179,18 @@ class Simulation:
         """Begin an episode in each slot of ``mask`` (N,); what ``starts`` does not name is drawn.
 
         Returns:
-            Outcomes (N,), zeros for the other slots, and flat observations (N, D) of all slots.
+            Outcomes (N,), for the other slots zeros but for what they are offered, and flat
+            observations (N, D) of all slots.
         """
         if starts is not None:
             self.slots["next_viewer"], self.slots["next_day"] = starts
         outcomes, observations = self._new_outcomes(), self.empty_observation()
         actions = np.where(mask, kernel.RESET, kernel.LOOK)
         self._advance(self.slots, actions, outcomes, observations)
+        if not mask.all():
+            outcomes["action_mask"] = self.action_masks()
+            outcomes["candidate_rooms"] = self.slots["room"]
+            outcomes["candidate_streamers"] = self.slots["streamer"]
         return outcomes, observations
 
     def go_on(
@@ -232,6 +238,10 @@ class Simulation:
         nothing = np.empty(0, self._outcome_dtype)
         self._advance(slots, np.full(len(slots), kernel.LOOK), nothing, out)
         return out
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which slots may be chosen, by :func:`valid_actions`: (N, candidates)."""
+        return valid_actions(self.slots["room"] >= 0)
 
     def _new_outcomes(self) -> NDArray[Any]:
         """Zeros (N,)."""

@@ -19,7 +19,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from livestream_env.arguments import RENDER_MODES, EnvArguments, takes_env_arguments
-from livestream_env.infos import info_of_many
+from livestream_env.infos import OFFERED, info_of_many
 from livestream_env.observation import ObservationLayout
 from livestream_env.registration import SpecAttribute
 from livestream_env.rendering import Renderer
@@ -28,6 +28,13 @@ from livestream_env.simulation import Observation, Simulation, check_options
 from livestream_env.world import World
 
 _NOWHERE = np.zeros(0, np.bool_)
+# What a viewer's single environment would have: the same for all of them, or each her own.
+_SHARED = {
+    "observation_space": "single_observation_space",
+    "action_space": "single_action_space",
+    **{name: name for name in ("layout", "metadata", "render_mode", "spec", "world")},
+}
+_OWN = ("action_masks", "expected_response", "get_state", "render")
 
 
 class Played(NamedTuple):
@@ -113,6 +120,7 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._renderer = Renderer.for_mode(given.render_mode, self.simulation)
         self._buffer = self.simulation.empty_observation() if reuse_buffer else None
+        self._attributes: dict[str, tuple[Any, ...]] = {}  # set by set_attr: for each viewer
 
     @property
     def layout(self) -> ObservationLayout:
@@ -134,9 +142,10 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
 
         Args:
             seed: slot i gets ``seed + i``; or a sequence with a seed or None per slot.
-            options: ``"reset_mask"``, a bool array (num_envs,): the slots to reset, and info covers
-                those only. ``"viewer"`` and ``"day"``, integers or arrays (num_envs,): what these
-                slots play, as in the single env; the next episodes are drawn as usual.
+            options: ``"reset_mask"``, a bool array (num_envs,): the slots to reset. Info covers
+                those only, but for masks and candidates, which are of every slot. ``"viewer"`` and
+                ``"day"``, integers or arrays (num_envs,): what these slots play, as in the single
+                env; the next episodes are drawn as usual.
 
         Raises:
             ValueError: an option is of the wrong type, shape or range.
@@ -158,7 +167,9 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
         if self._renderer is not None:
             self._renderer.after_reset()
         observations = self.simulation.observe(self._buffer)
-        return self.simulation.shaped(observations), info_of_many(outcomes, mask)
+        infos = info_of_many(outcomes, mask)
+        infos |= dict.fromkeys((f"_{name}" for name in OFFERED), self._everyone.copy())
+        return self.simulation.shaped(observations), infos
 
     def _generators(self, seed: Any, mask: NDArray[np.bool_]) -> list[np.random.Generator | None]:
         """Of each slot of ``mask`` that ``seed`` has a number for."""
@@ -295,9 +306,65 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             f"out must be a writeable, C-contiguous float32 array of shape {shape}, got {got}"
         )
 
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """What the single environment of each viewer would answer, as ``SyncVectorEnv`` does.
+
+        Args:
+            name: ``"action_masks"``, ``"expected_response"``, ``"get_state"`` or ``"render"``; an
+                attribute of the single environment (its spaces, ``"layout"``, ``"world"``, ...), or
+                one set by :meth:`set_attr`.
+            args: of the method; those here take none.
+            kwargs: likewise.
+
+        Raises:
+            AttributeError: the viewers have nothing of that name.
+        """
+        if name in self._attributes:
+            return self._attributes[name]
+        if name in _SHARED:
+            return (getattr(self, _SHARED[name]),) * self.num_envs
+        if name not in _OWN:
+            known = ", ".join((*_OWN, *_SHARED, *self._attributes))
+            raise AttributeError(f"name must be one of {known}, got {name!r}")
+        answer = getattr(self, name)(*args, **kwargs)
+        if answer is None:
+            return (None,) * self.num_envs
+        if name in ("action_masks", "render"):
+            return tuple(answer)
+        # A single environment's answer is of one viewer, in arrays of length 1.
+        parts = [slice(i, i + 1) for i in range(self.num_envs)]
+        if name == "get_state":
+            return tuple(answer[part] for part in parts)
+        return tuple({key: value[part] for key, value in answer.items()} for part in parts)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """An attribute of each viewer's single environment; see :meth:`call`."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: list[Any] | tuple[Any, ...] | Any) -> None:
+        """Attach something to each viewer, which :meth:`get_attr` gives back.
+
+        Args:
+            name: of an attribute that the environment does not have: viewers share one, whose
+                arguments are set when it is made.
+            values: a list or tuple with a value for each viewer, or one value for all.
+
+        Raises:
+            AttributeError: the environment has such an attribute.
+            ValueError: there are not as many values as viewers.
+        """
+        if hasattr(self, name):
+            raise AttributeError(
+                f"{name} cannot be set: viewers share one environment, set it when it is made"
+            )
+        each = tuple(values) if isinstance(values, (list, tuple)) else (values,) * self.num_envs
+        if len(each) != self.num_envs:
+            raise ValueError(f"values must have num_envs={self.num_envs} entries, got {len(each)}")
+        self._attributes[name] = each
+
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which slots hold a room: bool (num_envs, N)."""
-        return np.asarray(self.simulation.slots["room"] >= 0)
+        """Which slots may be chosen: bool (num_envs, N)."""
+        return self.simulation.action_masks()
 
     def expected_response(self) -> dict[str, NDArray[np.float64]]:
         """What each candidate would bring, given the hidden state; see :class:`Simulation`."""

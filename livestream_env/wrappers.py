@@ -13,7 +13,7 @@ from gymnasium.wrappers import MaxAndSkipObservation
 from numpy.typing import NDArray
 
 from livestream_env.observation import ObservationLayout
-from livestream_env.reward import REWARD_COMPONENTS
+from livestream_env.reward import REWARD_COMPONENTS, REWARD_FIELDS
 
 
 class VectorReward(gym.Wrapper[Any, Any, Any, Any]):
@@ -37,8 +37,7 @@ class VectorReward(gym.Wrapper[Any, Any, Any, Any]):
     def step(self, action: Any) -> tuple[Any, NDArray[np.float32], bool, bool, dict[str, Any]]:
         """The wrapped step, with a vector for a reward."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        components = info["reward_components"]
-        vector = np.array([components[name] for name in REWARD_COMPONENTS], np.float32)
+        vector = np.array([info[name] for name in REWARD_FIELDS], np.float32)
         return observation, vector, terminated, truncated, {**info, "scalar_reward": reward}
 
 

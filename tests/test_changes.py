@@ -53,7 +53,7 @@ def trajectory() -> dict[str, np.ndarray]:
         steps["reward"].append(reward)
         steps["click"].append(info["click"])
         for name in reward_module.REWARD_COMPONENTS:
-            steps[f"of_{name}"].append(info["reward_components"][name])
+            steps[f"of_{name}"].append(info[f"reward_{name}"])
     values = {name: np.array(value) for name, value in steps.items()}
     for block, columns in env.layout.to_dict(np.stack(observations)).items():
         names = env.layout.names[block]
@@ -61,8 +61,11 @@ def trajectory() -> dict[str, np.ndarray]:
         values[f"names_{block}"] = np.array(names)
     one = LiveStreamRecEnv(**{k: v for k, v in ARGUMENTS.items() if k != "num_envs"})
     one.reset(seed=3)
-    components = one.step(0)[-1]["reward_components"]
-    return values | {f"of_one_{name}": np.array(value) for name, value in components.items()}
+    info = one.step(0)[-1]
+    return values | {
+        f"of_one_{name}": np.array(info[f"reward_{name}"])
+        for name in reward_module.REWARD_COMPONENTS
+    }
 
 
 def trajectory_with(insertions: Iterable[Insertion], folder: Path) -> dict[str, np.ndarray]:

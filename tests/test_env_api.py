@@ -17,7 +17,7 @@ from gymnasium.utils.env_checker import check_env
 import livestream_env
 from livestream_env import LiveStreamRecEnv
 from livestream_env.infos import INFO_KEYS
-from livestream_env.reward import DEFAULT_WEIGHTS, REWARD_COMPONENTS
+from livestream_env.reward import DEFAULT_WEIGHTS, REWARD_FIELDS
 from tests.helpers import IDS, LONG, SMALL, assert_same, play, same_state
 
 OBSERVATIONS = [
@@ -37,7 +37,6 @@ INFO_TYPES = {
     "comments": int,
     "gift_value": float,
     "follow": bool,
-    "reward_components": dict,
     "elapsed_s": float,
     "clock_s": float,
     "visit": int,
@@ -46,6 +45,7 @@ INFO_TYPES = {
     "viewer": int,
     "room": int,
     "streamer": int,
+    **dict.fromkeys(REWARD_FIELDS, float),
 }
 
 
@@ -183,8 +183,6 @@ class TestInfo:
                     assert (info[name].dtype, info[name].shape) == (kind[0], kind[1:])
                 else:
                     assert type(info[name]) is kind, name
-            assert tuple(info["reward_components"]) == REWARD_COMPONENTS
-            assert all(type(value) is float for value in info["reward_components"].values())
 
     def test_reset_brings_nothing(self, make_env):
         _, info = make_env().reset(seed=0)
@@ -194,7 +192,7 @@ class TestInfo:
             info["click"] or info["follow"] or info["visit_ended"] or info["invalid_action"]
         )
         assert (info["room"], info["streamer"]) == (-1, -1)
-        assert set(info["reward_components"].values()) == {0.0}
+        assert [info[name] for name in REWARD_FIELDS] == [0.0] * 5
 
     def test_masks_agree(self, make_env):
         env = make_env(world="default", config={"num_streamers": 40, "num_viewers": 50})
@@ -204,8 +202,9 @@ class TestInfo:
             empty += int((info["action_mask"] == 0).sum())
             assert_same(env.layout.action_mask(observation), env.action_masks())
             assert_same(env.action_masks(), info["action_mask"].astype(bool))
-            np.testing.assert_array_equal(info["candidate_rooms"] >= 0, info["action_mask"])
-            np.testing.assert_array_equal(info["candidate_streamers"] >= 0, info["action_mask"])
+            held = info["candidate_rooms"] >= 0
+            np.testing.assert_array_equal(info["action_mask"], held if held.any() else 1)
+            np.testing.assert_array_equal(info["candidate_streamers"] >= 0, held)
         assert empty, "a world of 40 streamers leaves slots empty"
         assert env.action_space.contains(env.action_space.sample(mask=info["action_mask"]))
 
@@ -249,6 +248,23 @@ class TestInfo:
         full = int(np.flatnonzero(after["action_mask"])[0])
         assert not env.step(full)[-1]["invalid_action"]
 
+    def test_where_no_room_is_live_every_slot_is_valid_and_shows_nothing(self, make_env):
+        env = make_env(world="default", config={"num_streamers": 10, "num_viewers": 50})
+        empty = 0
+        _, info = env.reset(seed=0)
+        for _ in range(300):
+            nothing = (info["candidate_rooms"] < 0).all()
+            action = env.action_space.sample(info["action_mask"])  # would fail without any
+            observation, reward, terminated, _, after = env.step(action)
+            assert after["action_mask"].any() and not after["invalid_action"]
+            assert_same(env.layout.action_mask(observation), env.action_masks())
+            if nothing:
+                empty += 1
+                assert info["action_mask"].all() and reward == 0.0 and after["room"] == -1
+                assert after["elapsed_s"] >= env.simulation.config.browse_s
+            info = env.reset()[1] if terminated else after
+        assert empty > 20
+
 
 class TestObservation:
     @pytest.mark.parametrize("observe", ["partial", "full"])
@@ -277,7 +293,7 @@ class TestObservation:
 class TestReward:
     def totals(self, env, weights):
         for _, reward, *_, info in play(env, 5, 60):
-            parts = info["reward_components"]
+            parts = {name: info[f"reward_{name}"] for name in weights}
             assert reward == pytest.approx(sum(weights[name] * parts[name] for name in parts))
             yield info
 
@@ -288,11 +304,9 @@ class TestReward:
 
     def test_watch_forms(self, make_env):
         for info in self.totals(make_env(), DEFAULT_WEIGHTS):
-            assert info["reward_components"]["watch"] == pytest.approx(
-                np.log1p(info["watch_s"] / 10)
-            )
+            assert info["reward_watch"] == pytest.approx(np.log1p(info["watch_s"] / 10))
         for info in self.totals(make_env(watch="minutes"), DEFAULT_WEIGHTS):
-            assert info["reward_components"]["watch"] == pytest.approx(info["watch_s"] / 60)
+            assert info["reward_watch"] == pytest.approx(info["watch_s"] / 60)
 
 
 class TestSeeds:

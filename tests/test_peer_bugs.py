@@ -269,7 +269,8 @@ class TestWrongRewards:
                 "gift": np.log1p(info["gift_value"]),
                 "follow": float(info["follow"]),
             }
-            assert info["reward_components"] == pytest.approx(components)
+            rewarded = {name: info[f"reward_{name}"] for name in components}
+            assert rewarded == pytest.approx(components)
             used = DEFAULT_WEIGHTS if weights is None else weights
             assert reward == pytest.approx(sum(used[k] * components[k] for k in components))
             total += reward

@@ -15,6 +15,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import TimeLimit
 
 from livestream_env import LiveStreamRecVectorEnv
+from livestream_env.infos import OFFERED
 from tests.helpers import IDS, LONG, SMALL, assert_same, same_state
 
 MODES = [mode.value for mode in AutoresetMode]
@@ -63,7 +64,13 @@ class TestEqualsSyncVectorEnv:
             ended = a[2] | a[3]
             if mode == "Disabled" and ended.any():
                 mask = {"reset_mask": ended}
-                assert_same(native.reset(options=mask), serial.reset(options=dict(mask)))
+                (a, of_all), (b, of_some) = native.reset(options=mask), serial.reset(options=mask)
+                assert_same(a, b)
+                for name in OFFERED:  # of the other slots, too, where Gymnasium has zeros
+                    assert of_all.pop(f"_{name}").all()
+                    np.testing.assert_array_equal(of_some.pop(f"_{name}"), ended)
+                    of_all[name][~ended] = 0
+                assert_same(of_all, of_some)
         return int(ends[0]), int(ends[1])
 
 
@@ -193,6 +200,18 @@ class TestResetMask:
         assert (after[mask] != before[mask]).any(1).all()
         np.testing.assert_array_equal(info["_viewer"], mask)
 
+    def test_masks_and_candidates_are_of_every_slot(self, make_venv):
+        few = {"num_streamers": 40, "num_viewers": 50}
+        env = make_venv(4, autoreset_mode="Disabled", world="default", config={**few, **LONG})
+        env.reset(seed=0)
+        before = env.step(np.zeros(4, np.int64))[-1]
+        others = np.array([True, False, False, True])
+        info = env.reset(options={"reset_mask": ~others})[1]
+        np.testing.assert_array_equal(info["action_mask"], env.action_masks())
+        for name in OFFERED:
+            assert info[f"_{name}"].all()
+            np.testing.assert_array_equal(info[name][others], before[name][others])
+
     @pytest.mark.parametrize(
         "mask",
         [np.zeros(4, bool), np.ones(3, bool), np.ones(4), np.ones((4, 1), bool), [1, 0, 0, 1], 3],
@@ -247,6 +266,46 @@ class TestStep:
         np.testing.assert_array_equal(env.action_masks(), info["action_mask"].astype(bool))
         np.testing.assert_array_equal(env.action_masks(), env.layout.action_mask(observation))
         assert all(value.shape == (4, 10) for value in env.expected_response().values())
+
+
+class TestCall:
+    """As Gymnasium's ``SyncVectorEnv`` answers."""
+
+    NAMES = ("action_masks", "expected_response", "get_state", "render", "action_space",
+             "observation_space", "layout", "render_mode", "world")  # fmt: skip
+
+    def test_equals_sync_vector_env(self, make_env, make_venv):
+        native = make_venv(3, render_mode="ansi")
+        serial = SyncVectorEnv([lambda: make_env(render_mode="ansi")] * 3)
+        for env in (native, serial):
+            env.reset(seed=2)
+            env.step(np.zeros(3, np.int64))
+        for name in self.NAMES:
+            ours, theirs = native.call(name), serial.call(name)
+            assert type(ours) is type(theirs) is tuple and len(ours) == 3
+            if name == "get_state":
+                assert all(map(same_state, ours, theirs))
+            elif name in ("layout", "world"):
+                assert ours == theirs
+            else:
+                assert_same(ours, theirs)
+        assert make_venv(2).call("render_mode") == (None, None)
+
+    def test_attributes(self, make_env, make_venv):
+        for env in (make_venv(2), SyncVectorEnv([make_env] * 2)):
+            env.set_attr("group", "a")
+            assert env.get_attr("group") == ("a", "a")
+            env.set_attr("group", ["a", "b"])
+            assert env.get_attr("group") == ("a", "b")
+            with pytest.raises(ValueError, match="alues must"):
+                env.set_attr("group", [1, 2, 3])
+
+    def test_refusals(self, make_venv):
+        env = make_venv(2)
+        with pytest.raises(AttributeError, match=r"action_masks.*layout.*got 'step'"):
+            env.call("step", 0)
+        with pytest.raises(AttributeError, match="world cannot be set: viewers share one"):
+            env.set_attr("world", None)
 
 
 class TestState:

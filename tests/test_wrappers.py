@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 from stable_baselines3 import DQN
-from stable_baselines3.common.vec_env import VecMonitor, VecVideoRecorder
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecVideoRecorder
 
 import livestream_env  # noqa: F401
 from livestream_env.sb3_vec_env import LiveStreamRecVecEnv
 from livestream_env.wrappers import VectorReward
+from tests.helpers import same_state
 
 
 def make_vec(num_envs, **kwargs):
@@ -93,10 +94,27 @@ def test_vec_env_refuses_what_it_cannot_do():
     with pytest.raises(ValueError, match=r"SameStep.*NextStep"):
         LiveStreamRecVecEnv(make_vec(2, autoreset_mode=AutoresetMode.NEXT_STEP))
     venv = LiveStreamRecVecEnv(make_vec(2))
-    with pytest.raises(AttributeError, match="horizon"):
-        venv.set_attr("horizon", "week")
-    with pytest.raises(AttributeError, match="get_state"):
-        venv.env_method("get_state")
+    with pytest.raises(AttributeError, match="world cannot be set"):
+        venv.set_attr("world", None)
+    with pytest.raises(AttributeError, match="step"):
+        venv.env_method("step", 0)
+
+
+def test_vec_env_has_what_a_dummy_vec_env_of_single_environments_has():
+    venv = LiveStreamRecVecEnv(make_vec(3))
+    single = gym.make("LiveStreamRec-v0")
+    dummy = DummyVecEnv([lambda: gym.make("LiveStreamRec-v0")] * 3)
+    for each in (venv, dummy):
+        each.seed(4)
+        each.reset()
+        assert each.get_attr("action_space", [0, 2]) == [single.action_space] * 2
+        each.set_attr("group", "a", indices=[0, 2])
+        each.set_attr("group", "b", indices=1)
+        assert each.get_attr("group") == ["a", "b", "a"]
+    for ours, theirs in zip(
+        venv.env_method("get_state"), dummy.env_method("get_state"), strict=True
+    ):
+        assert same_state(ours, theirs)
 
 
 def test_vec_env_passes_options_to_the_next_reset_only():

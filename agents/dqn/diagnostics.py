@@ -17,7 +17,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from agents.vector import make_training_env
 from livestream_env.files import read_arrays, reading, write_arrays
-from livestream_env.reward import REWARD_COMPONENTS, weight_vector
+from livestream_env.reward import REWARD_COMPONENTS, REWARD_FIELDS, weight_vector
 
 if TYPE_CHECKING:
     from agents.dqn.files import DQNState
@@ -195,9 +195,9 @@ def _play(agent: DQNState, env: VectorEnv, seed: int) -> _Played:
         played.reward.append(np.asarray(reward))
         played.discount.append(discount)
         played.playing.append(playing)
-        for name, value in info.get("reward_components", {}).items():
-            if name in played.components:
-                played.components[name] += float(value[playing].sum())
+        for name, field in zip(REWARD_COMPONENTS, REWARD_FIELDS, strict=True):
+            if field in info:
+                played.components[name] += float(info[field][playing].sum())
         playing = playing & ~(terminated | truncated)
     env.close()
     return played

@@ -86,7 +86,6 @@ class RandomPolicy(ScoringPolicy):
     def propensities(self, observation: np.ndarray) -> np.ndarray:
         """The probability of showing each candidate: (B, D) to (B, N), rows sum to 1."""
         valid = self.layout.action_mask(observation).astype(np.float64)
-        valid[~valid.any(axis=1)] = 1.0  # no candidate at all: any slot does, all are empty
         return np.asarray(valid / valid.sum(axis=1, keepdims=True))
 
 

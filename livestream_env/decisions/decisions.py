@@ -28,7 +28,7 @@ class Decisions:
         viewer: int64 (R,) id.
         visit: int32 (R,) of the episode, from 0.
         clock_s: float64 (R,) seconds from midnight of day 0.
-        action_mask: bool (R, N) slots that hold a room.
+        action_mask: bool (R, N) slots that may be chosen.
         propensity: float32 (R, N) of each slot under the policy that decided; NaN: not said.
         action: int16 (R,) the slot shown, or -1.
         reward: float64 (R,).

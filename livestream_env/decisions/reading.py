@@ -17,9 +17,9 @@ from livestream_env.decisions.description import Description
 from livestream_env.decisions.observations import Observations
 from livestream_env.decisions.schema import (
     COLUMNS,
-    COMPONENTS,
     NO_ACTION,
     OBSERVATION,
+    REWARD_FIELDS,
     Rows,
     arrow_schema,
     check_rows,
@@ -163,9 +163,9 @@ class DecisionFile:
             arrays: dict[str, NDArray[Any]] = {
                 name: np.empty(shape_of(name, count, actions), dtype)
                 for name, (dtype, _) in COLUMNS.items()
-                if name not in COMPONENTS
+                if name not in REWARD_FIELDS
             }
-            components = np.empty((count, len(COMPONENTS)), np.float32)
+            components = np.empty((count, len(REWARD_FIELDS)), np.float32)
         at = 0
         with Progress(count, "read decisions", "rows", show=progress_bar) as progress:
             for rows in self.batches():
@@ -174,7 +174,7 @@ class DecisionFile:
                     observations.put(at, rows[OBSERVATION][:part])
                 for name, array in arrays.items():
                     array[at : at + part] = rows[name][:part]
-                for i, name in enumerate(COMPONENTS):
+                for i, name in enumerate(REWARD_FIELDS):
                     components[at : at + part, i] = rows[name][:part]
                 at += part
                 progress.reach(at)

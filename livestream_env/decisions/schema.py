@@ -15,12 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from livestream_env.reward import REWARD_COMPONENTS
+from livestream_env.reward import REWARD_FIELDS
 
 Rows = Mapping[str, NDArray[Any]]  # column → (n,), or (n, size) for those of several numbers
 NO_ACTION = -1
 OBSERVATION = "observation"
-COMPONENTS = tuple(f"reward_{name}" for name in REWARD_COMPONENTS)
 _TOLERANCE = 1e-4  # of a sum of probabilities, which are kept in single precision
 
 # Column → its type, and whether it has a number per candidate.
@@ -30,11 +29,11 @@ COLUMNS: dict[str, tuple[type, bool]] = {
     "viewer": (np.int64, False),  # id, as in the environment's info
     "visit": (np.int32, False),  # of the episode, from 0
     "clock_s": (np.float64, False),  # of the observation, from midnight of day 0
-    "action_mask": (np.bool_, True),  # slots that hold a room
+    "action_mask": (np.bool_, True),  # slots that may be chosen
     "propensity": (np.float32, True),  # of showing each slot; NaN: the policy does not say
     "action": (np.int16, False),  # the slot shown; -1: the episode is over
     "reward": (np.float64, False),  # of the action
-    **{name: (np.float32, False) for name in COMPONENTS},  # weighted they sum to the reward
+    **{name: (np.float32, False) for name in REWARD_FIELDS},  # weighted they sum to the reward
     "elapsed_s": (np.float64, False),  # from this observation to the next
     "terminated": (np.bool_, False),  # by this action, by the end of the horizon
     "truncated": (np.bool_, False),  # by a limit of steps
@@ -106,7 +105,7 @@ def check_rows(rows: Rows, num_actions: int, follows: Rows | None = None) -> Non
     acts = action != NO_ACTION
     decides = np.flatnonzero(acts)
     _require(((action >= 0) & (action < num_actions)) | ~acts, "action", action, rows)
-    for name in ("reward", "elapsed_s", "clock_s", *COMPONENTS):
+    for name in ("reward", "elapsed_s", "clock_s", *REWARD_FIELDS):
         _require(np.isfinite(rows[name]), name, rows[name], rows)
     _require(rows["elapsed_s"] >= 0, "elapsed_s", rows["elapsed_s"], rows)
     if OBSERVATION in rows:

@@ -132,7 +132,7 @@ class Renderer:
 
     def _events(self, now: Any, outcome: Any) -> dict[str, str]:
         events = {}
-        if outcome["invalid_action"]:
+        if outcome["room"] < 0:
             events["empty"] = "an empty slot: nothing shown"
         elif outcome["click"]:
             events["click"] = f"clicked, watched {minutes(outcome['watch_s'])}"

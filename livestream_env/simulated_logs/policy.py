@@ -81,8 +81,6 @@ class LoggingPolicy:
     def propensities(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
         """The probability of showing each candidate: (B, D) to (B, N), rows sum to 1."""
         logits = self._logits(observation)
-        # No candidate at all: any slot does, all are empty.
-        logits[np.isneginf(logits).all(axis=1)] = 0.0
         weight = np.exp(logits - logits.max(axis=1, keepdims=True))
         ranked = weight / weight.sum(axis=1, keepdims=True)
         if not self.uniform_share:

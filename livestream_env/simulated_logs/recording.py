@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livestream_env.decisions import Description
-from livestream_env.decisions.schema import COLUMNS, COMPONENTS, NO_ACTION, OBSERVATION, Rows
+from livestream_env.decisions.schema import COLUMNS, NO_ACTION, OBSERVATION, REWARD_FIELDS, Rows
 from livestream_env.registration import json_arguments
 from livestream_env.settings import check_integer
 from livestream_env.simulated_logs.playing import Moment, play
@@ -119,7 +119,7 @@ class DecisionRecorder:
 
     def __init__(self, env: LiveStreamRecVectorEnv) -> None:
         self.num_steps = 0
-        self._num_actions = env.layout.num_candidates
+        self._layout = env.layout
         self._parts: list[dict[str, NDArray[Any]]] = []
         self._waiting = self._in_progress = 0  # rows, and how many of them cannot be handed out
         self._steps = np.zeros(env.num_envs, np.int32)
@@ -141,10 +141,10 @@ class DecisionRecorder:
                 "viewer": outcomes["viewer"][live],
                 "visit": before["visit"][live],
                 "clock_s": before["time_s"][live],
-                "action_mask": before["room"][live] >= 0,
+                "action_mask": self._layout.action_mask(moment.observation[live]),
                 "propensity": np.nan if chances is None else chances[live],
                 "action": moment.actions[live],
-                **{name: outcomes[name][live] for name in ("reward", *COMPONENTS, "elapsed_s")},
+                **{name: outcomes[name][live] for name in ("reward", *REWARD_FIELDS, "elapsed_s")},
                 "terminated": ended,
                 OBSERVATION: moment.observation[live],
             },
@@ -174,7 +174,9 @@ class DecisionRecorder:
         rows: dict[str, NDArray[Any]] = {OBSERVATION: columns[OBSERVATION]}
         columns |= {"episode": episode, "step": step}
         for name, (dtype, many) in COLUMNS.items():
-            rows[name] = np.zeros((len(step), self._num_actions) if many else len(step), dtype)
+            rows[name] = np.zeros(
+                (len(step), self._layout.num_candidates) if many else len(step), dtype
+            )
             rows[name][:] = columns.get(name, 0)
         self._parts.append(rows)
         self._waiting += len(step)

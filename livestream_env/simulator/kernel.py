@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import literal_unroll
 
-from livestream_env.reward import NO_REWARD, reward_components
+from livestream_env.reward import NO_REWARD, REWARD_FIELDS, reward_components
 from livestream_env.simulator import rng
 from livestream_env.simulator.availability import find_room
 from livestream_env.simulator.candidates import (
@@ -40,7 +40,7 @@ from livestream_env.simulator.person import (
     stay_away,
 )
 from livestream_env.simulator.response import NO_RESPONSE, Response, appeal, respond
-from livestream_env.simulator.state import DAY_START_S, REWARD_FIELDS
+from livestream_env.simulator.state import DAY_START_S
 from livestream_env.world import DAY_S
 
 # What ``advance`` does with a slot, besides the actions 0 .. N - 1.
@@ -154,6 +154,7 @@ def _recall(s, w, p):
 def _play(s, w, p, action):
     """Show the candidate in slot ``action``; returns an :class:`Event`."""
     started_s = s.time_s
+    possible = _any_room(s)
     key = _impression_key(s)
     shown, streamer_id = np.int64(s.room[action]), np.int64(s.streamer[action])
     response, harm = NO_RESPONSE, 0.0
@@ -190,8 +191,17 @@ def _play(s, w, p, action):
         elapsed_s=s.time_s - started_s,
         visit_ended=visit_ended,
         terminated=terminated,
-        invalid_action=bool(shown < 0),
+        invalid_action=possible and bool(shown < 0),
     )
+
+
+@inlined
+def _any_room(s):
+    """Whether a slot holds a room. If none does, all may be chosen: ``valid_actions``."""
+    for room in s.room:
+        if room >= 0:
+            return True
+    return False
 
 
 @inlined
@@ -237,8 +247,9 @@ def _write_reward(components, weights, out):
 
 @inlined
 def _write_candidates(s, out):
+    possible = _any_room(s)
     for i in range(s.room.shape[0]):
-        out.action_mask[i] = 1 if s.room[i] >= 0 else 0
+        out.action_mask[i] = 1 if s.room[i] >= 0 or not possible else 0
         out.candidate_rooms[i] = s.room[i]
         out.candidate_streamers[i] = s.streamer[i]
 

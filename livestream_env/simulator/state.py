@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from livestream_env.config import SimulatorConfig
 from livestream_env.observation import DECAYS, HistoryColumn, TraceColumn
-from livestream_env.reward import REWARD_COMPONENTS
+from livestream_env.reward import REWARD_COMPONENTS, REWARD_FIELDS
 from livestream_env.world import DAY_S, World
 
 MAX_ATTACHMENTS = 32  # streamers that a viewer remembers; the weakest gives way
@@ -28,8 +28,6 @@ SPARE_DRAWS = 2  # draws of candidates beyond what is needed, per source
 
 HORIZONS = {"visit": 1, "day": 1, "week": 7}  # in days; a visit begins on one
 DAY_START_S = 4 * 3600.0  # a viewer-day runs from 04:00, the quietest hour, to 04:00
-
-REWARD_FIELDS = tuple(f"reward_{name}" for name in REWARD_COMPONENTS)  # of an outcome
 
 # Types of records that are equal should be the same object: then Numba knows an array's type at a
 # glance; otherwise it compares them field by field, in every call, for a few microseconds.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from livestream_env.decisions import schema
-from livestream_env.decisions.schema import COLUMNS, COMPONENTS, OBSERVATION
+from livestream_env.decisions.schema import COLUMNS, OBSERVATION, REWARD_FIELDS
 from livestream_env.world import tables
 from scripts.site.markdown import code, table, write_part
 
@@ -26,7 +26,7 @@ def write_formats() -> None:
 def decision_columns() -> str:
     """The columns of logged decisions."""
     said = dict(_COMMENT.findall(inspect.getsource(schema)))
-    said |= {name: "component of the reward" for name in COMPONENTS}
+    said |= {name: "component of the reward" for name in REWARD_FIELDS}
     rows = [
         (code(name), np.dtype(kind).name + (" per slot" if many else ""), said[name])
         for name, (kind, many) in COLUMNS.items()

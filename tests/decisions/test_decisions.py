@@ -12,7 +12,7 @@ import pytest
 from livestream_env import LiveStreamRecEnv, LiveStreamRecVectorEnv
 from livestream_env.decisions import DecisionFile, decision_writer, read_decisions
 from livestream_env.decisions.schema import COLUMNS, OBSERVATION
-from livestream_env.reward import DEFAULT_WEIGHTS
+from livestream_env.reward import DEFAULT_WEIGHTS, REWARD_FIELDS
 from livestream_env.simulated_logs.policy import LoggingPolicy
 from livestream_env.simulated_logs.recording import describe, log_decisions
 
@@ -62,7 +62,7 @@ def test_is_what_the_single_environment_plays(decisions):
             assert decisions.elapsed_s[row] == info["elapsed_s"]
             assert decisions.viewer[row] == info["viewer"]
             assert decisions.terminated[row] == terminated
-            components = list(info["reward_components"].values())
+            components = [info[name] for name in REWARD_FIELDS]
             np.testing.assert_allclose(decisions.components[row], components, rtol=1e-6)
         assert terminated and decisions.action[start + length] == -1
         np.testing.assert_array_equal(decisions.observations[start + length], observation)

@@ -106,7 +106,7 @@ def test_leaving_and_returning(make_env):
 def test_empty_slots(make_env):
     env = make_env(render_mode="ansi", world="default", config={"num_streamers": 12})
     _, info = env.reset(seed=0)
-    empty = int(np.flatnonzero(info["action_mask"] == 0)[0])
+    empty = int(np.flatnonzero(info["candidate_rooms"] < 0)[0])
     assert frame(env).cards[empty].room == -1
     env.step(empty)
     assert frame(env).events["empty"] and "(empty)" in env.render()

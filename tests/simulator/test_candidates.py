@@ -55,7 +55,7 @@ def test_no_room_live_leaves_all_slots_empty(make_env):
     config = {"num_streamers": 10, "num_viewers": 50, "rooms_per_day": 0.01, "days": 30}
     env = make_env(world="default", config=config)
     _, info = env.reset(seed=0)
-    assert not info["action_mask"].any() and (info["candidate_rooms"] == -1).all()
+    assert info["action_mask"].all() and (info["candidate_rooms"] == -1).all()
     observation, reward, *_ = env.step(0)
     assert reward == 0.0 and env.observation_space.contains(observation)
 
