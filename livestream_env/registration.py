@@ -23,15 +23,26 @@ _IDS: dict[str, tuple[int, dict[str, Any]]] = {
 
 
 def register_envs() -> None:
-    """Register the ids with Gymnasium; calling it twice does no harm."""
+    """Register the ids with Gymnasium; calling it twice does no harm.
+
+    Each has a sister ``mo-...`` with a vector for a reward, which Gymnasium's checker knows not.
+    """
     for name, (max_episode_steps, kwargs) in _IDS.items():
+        common: dict[str, Any] = {"max_episode_steps": max_episode_steps, "kwargs": kwargs}
         if name not in registry:
             register(
                 id=name,
                 entry_point="livestream_env.env:LiveStreamRecEnv",
                 vector_entry_point="livestream_env.vector_env:LiveStreamRecVectorEnv",
-                max_episode_steps=max_episode_steps,
-                kwargs=kwargs,
+                **common,
+            )
+        if f"mo-{name}" not in registry:
+            register(
+                id=f"mo-{name}",
+                entry_point="livestream_env.multi_objective:MOLiveStreamRecEnv",
+                vector_entry_point="livestream_env.multi_objective:MOLiveStreamRecVectorEnv",
+                disable_env_checker=True,
+                **common,
             )
 
 

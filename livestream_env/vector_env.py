@@ -224,11 +224,15 @@ class LiveStreamRecVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[A
             infos |= self._final_infos(played)
         return (
             self.simulation.shaped(played.observations),
-            played.outcomes["reward"].copy(),
+            self.rewards(played.outcomes),
             played.outcomes["terminated"].copy(),
             played.truncated,
             infos,
         )
+
+    def rewards(self, outcomes: NDArray[Any]) -> NDArray[Any]:
+        """What :meth:`step` returns as the reward for ``outcomes`` (N,)."""
+        return np.array(outcomes["reward"])
 
     def play(self, actions: NDArray[np.int64], out: NDArray[np.float32] | None = None) -> Played:
         """:meth:`step`, but for the form of what it returns."""

@@ -1,4 +1,4 @@
-"""Wrappers around the single environment; and what other wrappers do to the observation."""
+"""Wrappers for other libraries' sake; and what any wrapper does to the observation."""
 
 from __future__ import annotations
 
@@ -8,37 +8,126 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import VectorEnv, VectorObservationWrapper, VectorWrapper
+from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers import MaxAndSkipObservation
 from numpy.typing import NDArray
 
 from livestream_env.observation import ObservationLayout
-from livestream_env.reward import REWARD_COMPONENTS, REWARD_FIELDS
 
 
-class VectorReward(gym.Wrapper[Any, Any, Any, Any]):
-    """Returns the reward's components as a vector, by MO-Gymnasium's convention.
+class MaskObservation(gym.ObservationWrapper[Any, Any, Any], RecordConstructorArgs):
+    """Puts the mask of actions into the observation, for libraries that look for it there.
 
-    ``step`` returns a float32 array (5,) of the unweighted components in the order of
-    ``REWARD_COMPONENTS`` (watch, like, comment, gift, follow); ``reward_space`` and ``reward_dim``
-    describe it; ``info["scalar_reward"]`` holds the weighted sum. MO-Gymnasium's
-    ``LinearReward(env, weight)`` turns it back into a scalar.
+    The observation becomes a dict of what it was and of the mask, bool (N,). The default names are
+    Tianshou's; RLlib's are ``observation="observations"`` and ``mask="action_mask"``.
 
-    Make the environment with ``disable_env_checker=True``: Gymnasium's checker wants a number.
+    Args:
+        env: A single environment with ``action_masks()`` under or in its wrappers.
+        observation: Key of the observation.
+        mask: Key of the mask.
+
+    Raises:
+        ValueError: The environment has no ``action_masks()``, or the keys are the same.
+    """
+
+    def __init__(
+        self, env: gym.Env[Any, Any], observation: str = "obs", mask: str = "mask"
+    ) -> None:
+        RecordConstructorArgs.__init__(self, observation=observation, mask=mask)
+        super().__init__(env)
+        if not env.has_wrapper_attr("action_masks"):
+            raise ValueError(f"env must have action_masks(), which {env} has not")
+        self._keys = _two_keys(observation, mask)
+        self._action_masks = env.get_wrapper_attr("action_masks")
+        self.observation_space = _masked(env.observation_space, env.action_space, self._keys)
+
+    def observation(self, observation: Any) -> dict[str, Any]:
+        """Beside the mask of the moment."""
+        return dict(zip(self._keys, (observation, self._action_masks()), strict=True))
+
+
+class VectorMaskObservation(VectorWrapper[Any, Any, Any, Any, Any]):
+    """:class:`MaskObservation` for vector environments, in every autoreset mode.
+
+    Args:
+        env: A vector environment of environments with ``action_masks()``.
+        observation: Key of the observations.
+        mask: Key of the masks, bool (num_envs, N).
+
+    Raises:
+        ValueError: The keys are the same.
+    """
+
+    def __init__(
+        self, env: VectorEnv[Any, Any, Any], observation: str = "obs", mask: str = "mask"
+    ) -> None:
+        super().__init__(env)
+        self._keys = _two_keys(observation, mask)
+        self.single_observation_space = _masked(
+            env.single_observation_space, env.single_action_space, self._keys
+        )
+        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
+
+    def reset(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The wrapped reset, with masks."""
+        observations, infos = self.env.reset(**kwargs)
+        return self._with_masks(observations), infos
+
+    def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
+        """The wrapped step, with masks; last observations of episodes have theirs, too."""
+        observations, *rest, infos = self.env.step(actions)
+        for i in np.flatnonzero(infos.get("_final_obs", False)).tolist():
+            mask = infos["final_info"]["action_mask"][i].astype(np.bool_)
+            infos["final_obs"][i] = dict(
+                zip(self._keys, (infos["final_obs"][i], mask), strict=True)
+            )
+        return self._with_masks(observations), *rest, infos
+
+    def _with_masks(self, observations: Any) -> dict[str, Any]:
+        masks = np.stack(self.unwrapped.call("action_masks"))  # type: ignore[attr-defined]
+        return dict(zip(self._keys, (observations, masks), strict=True))
+
+
+class ArrayInfo(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """Makes arrays of the numbers in ``info``, 0-d ones, for libraries that look at their dtype.
+
+    TorchRL's ``auto_register_info_dict()`` does. The vector environment's infos are arrays anyway.
+
+    Args:
+        env: A single environment.
     """
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
+        RecordConstructorArgs.__init__(self)
         super().__init__(env)
-        self.reward_dim = len(REWARD_COMPONENTS)
-        self.reward_space = spaces.Box(0.0, np.inf, (self.reward_dim,), np.float32)
-        # MO-Gymnasium's wrappers look for both on the innermost environment.
-        vars(env.unwrapped).update(reward_dim=self.reward_dim, reward_space=self.reward_space)
 
-    def step(self, action: Any) -> tuple[Any, NDArray[np.float32], bool, bool, dict[str, Any]]:
-        """The wrapped step, with a vector for a reward."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        vector = np.array([info[name] for name in REWARD_FIELDS], np.float32)
-        return observation, vector, terminated, truncated, {**info, "scalar_reward": reward}
+    def reset(self, **kwargs: Any) -> tuple[Any, dict[str, NDArray[Any]]]:
+        """The wrapped reset, with arrays in its info."""
+        observation, info = self.env.reset(**kwargs)
+        return observation, {name: np.asarray(value) for name, value in info.items()}
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, NDArray[Any]]]:
+        """The wrapped step, with arrays in its info."""
+        *results, info = self.env.step(action)
+        return *results, {name: np.asarray(value) for name, value in info.items()}
+
+
+def _two_keys(observation: str, mask: str) -> tuple[str, str]:
+    if observation == mask:
+        raise ValueError(f"observation and mask must be two keys, got {mask!r} for both")
+    return observation, mask
+
+
+def _masked(
+    observation: spaces.Space[Any], action: spaces.Space[Any], keys: tuple[str, str]
+) -> spaces.Dict:
+    """The space of a viewer's observation beside her mask."""
+    if not isinstance(action, spaces.Discrete):
+        raise ValueError(f"the action space must be Discrete, got {action}")
+    mask = spaces.Box(0, 1, (int(action.n),), np.bool_)  # type: ignore[arg-type]
+    return spaces.Dict(dict(zip(keys, (observation, mask), strict=True)))
 
 
 AnyEnv = gym.Env[Any, Any] | VectorEnv[Any, Any, Any]

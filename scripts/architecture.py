@@ -70,7 +70,13 @@ LAYERS: tuple[tuple[Part, ...], ...] = (
     ),
     (_part("simulation", "livestream_env", "arguments infos simulation"),),
     (_part("rendering", "livestream_env", "rendering"),),
-    (_part("faces", "livestream_env", "env vector_env registration wrappers sb3_vec_env"),),
+    (
+        _part(
+            "faces",
+            "livestream_env",
+            "env vector_env multi_objective registration wrappers sb3_vec_env",
+        ),
+    ),
     (_part("simulated_logs", "livestream_env", "simulated_logs"),),
     (_part("calibration", "livestream_env", "calibration"),),
     (Part("public", ("livestream_env",)),),

@@ -1,208 +1,94 @@
-import sys
-import types
+"""The wrappers of ``livestream_env.wrappers``, with Gymnasium alone."""
+
+from __future__ import annotations
+
+import json
+import warnings
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
-from stable_baselines3 import DQN
-from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecVideoRecorder
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-import livestream_env  # noqa: F401
-from livestream_env.sb3_vec_env import LiveStreamRecVecEnv
-from livestream_env.wrappers import VectorReward
-from tests.helpers import same_state
+from livestream_env.infos import INFO_KEYS
+from livestream_env.wrappers import ArrayInfo, MaskObservation, VectorMaskObservation
+from tests.helpers import IDS, assert_same, play
 
-
-def make_vec(num_envs, **kwargs):
-    kwargs = {"autoreset_mode": "SameStep"} | kwargs
-    return gym.make_vec(
-        "LiveStreamRec-v0",
-        num_envs=num_envs,
-        vectorization_mode="vector_entry_point",
-        **kwargs,
-    )
+FEW = {"num_streamers": 40, "num_viewers": 50}  # slots are empty in most states, all in some
+RLLIB = {"observation": "observations", "mask": "action_mask"}
 
 
-def test_vector_reward_is_the_components_whose_weighted_sum_is_the_reward():
-    weights = {"watch": 1.0, "like": 2.0, "comment": 3.0, "gift": 4.0, "follow": 5.0}
-    env = VectorReward(
-        gym.make("LiveStreamRec-v0", reward_weights=weights, disable_env_checker=True)
-    )
-    env.reset(seed=3)
-    total = 0.0
-    for step in range(60):
-        _, reward, terminated, _, info = env.step(step % 10)
-        assert reward.shape == (env.reward_dim,)
-        assert env.reward_space.contains(reward)
-        assert info["scalar_reward"] == pytest.approx(float(reward @ list(weights.values())), 1e-5)
-        total += info["scalar_reward"]
-        if terminated:
-            env.reset()
-    assert total > 0
+def few(**kwargs):
+    return gym.make("LiveStreamRec-v0", config=FEW, **kwargs)
 
 
-def test_vec_env_passes_on_what_the_vector_env_returns():
-    venv = LiveStreamRecVecEnv(make_vec(8), info_keys=("watch_s",))
-    reference = make_vec(8)
-    venv.seed(11)
-    observation = venv.reset()
-    expected, _ = reference.reset(seed=11)
-    np.testing.assert_array_equal(observation, expected)
-    ended = 0
-    for step in range(200):
-        actions = np.full(8, step % 10)
-        observation, reward, done, infos = venv.step(actions)
-        expected, reward_64, terminated, truncated, info = reference.step(actions)
-        np.testing.assert_array_equal(observation, expected)
-        np.testing.assert_array_equal(reward, reward_64.astype(np.float32))
-        np.testing.assert_array_equal(done, terminated | truncated)
-        for i in range(8):
-            assert ("terminal_observation" in infos[i]) == done[i]
-            if done[i]:
-                ended += 1
-                np.testing.assert_array_equal(
-                    infos[i]["terminal_observation"], info["final_obs"][i]
-                )
-                assert infos[i]["TimeLimit.truncated"] is False
-                assert infos[i]["watch_s"] == info["final_info"]["watch_s"][i]
-            else:
-                assert infos[i]["watch_s"] == info["watch_s"][i]
-    assert ended > 0
-    np.testing.assert_array_equal(venv.env_method("action_masks"), venv.env.action_masks())
+class TestMaskObservation:
+    @pytest.mark.parametrize("observation", ["flat", "dict", "rows"])
+    @pytest.mark.parametrize("keys", [{}, RLLIB], ids=["default", "rllib"])
+    def test_is_observation_and_mask(self, keys, observation):
+        env = MaskObservation(few(observation=observation), **keys)
+        bare = few(observation=observation)
+        names = tuple(keys.values()) or ("obs", "mask")
+        assert set(env.observation_space.keys()) == set(names)
+        empty = 0
+        for ours, theirs in zip(play(env, 3, 60), play(bare, 3, 60), strict=True):
+            seen, mask = (ours[0][name] for name in names)
+            assert env.observation_space.contains(ours[0])
+            assert mask.dtype == np.bool_ and mask.any()
+            empty += (~mask).sum()
+            np.testing.assert_array_equal(mask, ours[-1]["action_mask"] == 1)
+            assert_same((seen, *ours[1:]), theirs)
+        assert empty > 0
+
+    def test_passes_gymnasiums_checker_and_is_in_the_specification(self):
+        env = MaskObservation(few(), **RLLIB)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            warnings.filterwarnings("ignore", message=".*is different from the unwrapped version")
+            check_env(env, skip_render_check=True)
+        assert json.loads(env.spec.to_json())["additional_wrappers"][0]["kwargs"] == RLLIB
+        again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+        assert_same(env.reset(seed=1), again.reset(seed=1))
+
+    @pytest.mark.parametrize("mode", list(AutoresetMode))
+    def test_of_a_vector_env(self, make_env, make_venv, mode):
+        kwargs = {"world": "default", "horizon": "visit", "config": FEW}
+        native = VectorMaskObservation(make_venv(3, autoreset_mode=mode, **kwargs))
+        serial = SyncVectorEnv(
+            [lambda: MaskObservation(make_env(**kwargs))] * 3, autoreset_mode=mode
+        )
+        assert native.observation_space == serial.observation_space
+        assert native.single_observation_space == serial.single_observation_space
+        assert_same(native.reset(seed=5), serial.reset(seed=5))
+        ended = 0
+        for step in range(60):
+            actions = np.full(3, step % 10)
+            ours, theirs = native.step(actions), serial.step(actions)
+            assert_same(ours, theirs)
+            over = ours[2]
+            ended += over.sum()
+            if mode == AutoresetMode.DISABLED and over.any():
+                options = {"reset_mask": over}
+                assert_same(native.reset(options=options)[0], serial.reset(options=options)[0])
+        assert ended > 0
+
+    @pytest.mark.parametrize("kind", [MaskObservation, VectorMaskObservation])
+    def test_refusals(self, make_env, make_venv, kind):
+        env = make_env() if kind is MaskObservation else make_venv()
+        with pytest.raises(ValueError, match="two keys, got 'obs' for both"):
+            kind(env, mask="obs")
+
+    def test_refuses_what_has_no_mask(self):
+        with pytest.raises(ValueError, match=r"env must have action_masks\(\).*CartPole"):
+            MaskObservation(gym.make("CartPole-v1"))
 
 
-def test_vec_env_marks_truncation():
-    venv = LiveStreamRecVecEnv(make_vec(4, max_episode_steps=2))
-    venv.seed(0)  # four viewers whose day does not end with the first impression
-    venv.reset()
-    venv.step(np.zeros(4, np.int64))
-    *_, done, infos = venv.step(np.zeros(4, np.int64))
-    assert done.all()
-    assert any(info["TimeLimit.truncated"] for info in infos)
-
-
-def test_stable_baselines3_learns_on_the_vec_env():
-    venv = VecMonitor(LiveStreamRecVecEnv(make_vec(8)))
-    model = DQN("MlpPolicy", venv, learning_starts=64, buffer_size=1000, seed=0)
-    model.learn(800)
-    assert model.num_timesteps >= 800
-    assert len(model.ep_info_buffer) > 0
-
-
-def test_vec_env_refuses_what_it_cannot_do():
-    with pytest.raises(ValueError, match=r"SameStep.*NextStep"):
-        LiveStreamRecVecEnv(make_vec(2, autoreset_mode=AutoresetMode.NEXT_STEP))
-    venv = LiveStreamRecVecEnv(make_vec(2))
-    with pytest.raises(AttributeError, match="world cannot be set"):
-        venv.set_attr("world", None)
-    with pytest.raises(AttributeError, match="step"):
-        venv.env_method("step", 0)
-
-
-def test_vec_env_has_what_a_dummy_vec_env_of_single_environments_has():
-    venv = LiveStreamRecVecEnv(make_vec(3))
-    single = gym.make("LiveStreamRec-v0")
-    dummy = DummyVecEnv([lambda: gym.make("LiveStreamRec-v0")] * 3)
-    for each in (venv, dummy):
-        each.seed(4)
-        each.reset()
-        assert each.get_attr("action_space", [0, 2]) == [single.action_space] * 2
-        each.set_attr("group", "a", indices=[0, 2])
-        each.set_attr("group", "b", indices=1)
-        assert each.get_attr("group") == ["a", "b", "a"]
-    for ours, theirs in zip(
-        venv.env_method("get_state"), dummy.env_method("get_state"), strict=True
-    ):
-        assert same_state(ours, theirs)
-
-
-def test_vec_env_passes_options_to_the_next_reset_only():
-    venv = LiveStreamRecVecEnv(make_vec(4))
-    venv.seed(0)
-    venv.set_options({"viewer": 7})
-    venv.reset()
-    assert [info["viewer"] for info in venv.reset_infos] == [7, 7, 7, 7]
-    venv.reset()
-    assert [info["viewer"] for info in venv.reset_infos] != [7, 7, 7, 7]
-
-    # Each her own, some with other names, some with none: as single environments would.
-    mixed = [{"viewer": 3, "day": 1}, {}, {"viewer": 5}, {}]
-    venv.seed(0)
-    venv.set_options(mixed)
-    observation = venv.reset()
-    for i, options in enumerate(mixed):
-        single = gym.make("LiveStreamRec-v0")
-        alone, info = single.reset(seed=i, options=options)
-        np.testing.assert_array_equal(observation[i], alone)
-        np.testing.assert_equal(venv.reset_infos[i], info)
-
-
-def test_vec_env_keeps_the_info_of_the_reset_that_began_an_episode():
-    venv = LiveStreamRecVecEnv(make_vec(4, max_episode_steps=2), info_keys=("viewer",))
-    venv.seed(0)
-    venv.reset()
-    first = [info["viewer"] for info in venv.reset_infos]
-    for _ in range(2):
-        *_, done, infos = venv.step(np.zeros(4, np.int64))
-    assert done.all() and [info["viewer"] for info in infos] == first
-    second = [info["viewer"] for info in venv.reset_infos]
-    assert second != first
-    infos = venv.step(np.zeros(4, np.int64))[3]
-    assert [info["viewer"] for info in infos] == second
-
-
-@pytest.mark.parametrize(
-    "options",
-    [[{}], [{"viewer": 1}, 5], {"reset_mask": np.ones(2, bool)}, [{}, {"viewer": -1}],
-     [{"viewer": 1}, {"viewer": 10**9}], {"viewer": "seven"}, {"day": 0.5}],
-)  # fmt: skip
-def test_vec_env_refuses_wrong_options_and_resets_nothing(options):
-    venv = LiveStreamRecVecEnv(make_vec(2))
-    venv.seed(0)
-    venv.reset()
-    before = venv.env.get_state()
-    venv.set_options(options)
-    with pytest.raises(ValueError, match="options"):
-        venv.reset()
-    np.testing.assert_array_equal(venv.env.get_state(), before)
-
-
-def test_vec_env_renders_all_viewers_as_one_picture():
-    venv = LiveStreamRecVecEnv(make_vec(3, render_mode="rgb_array"))
-    venv.reset()
-    images = venv.get_images()
-    height, width, _ = images[0].shape
-    picture = venv.render()
-    assert picture.dtype == np.uint8 and picture.shape == (2 * height, 2 * width, 3)
-    np.testing.assert_array_equal(picture[:height, width:], images[1])
-    without = LiveStreamRecVecEnv(make_vec(2))
-    assert without.get_images() == [None, None]
-    with pytest.warns(UserWarning, match="render_mode"):
-        assert without.render() is None
-
-
-def test_vec_video_recorder_records_at_the_environments_pace(tmp_path, monkeypatch):
-    written = {}
-
-    class Clip:
-        def __init__(self, frames, fps):
-            written.update(frames=len(frames), fps=fps)
-
-        def write_videofile(self, path):
-            written["path"] = path
-
-    module = types.ModuleType("moviepy.video.io.ImageSequenceClip")
-    module.ImageSequenceClip = Clip
-    for name in ("moviepy", "moviepy.video", "moviepy.video.io"):
-        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-
-    venv = LiveStreamRecVecEnv(make_vec(2, render_mode="rgb_array"))
-    video = VecVideoRecorder(venv, str(tmp_path), lambda step: step == 0, video_length=3)
-    video.reset()
-    for _ in range(4):
-        video.step(np.zeros(2, np.int64))
-    video.close()
-    assert (written["frames"], written["fps"]) == (4, venv.env.metadata["render_fps"])
-    assert written["path"].startswith(str(tmp_path))
+def test_array_info_has_arrays_of_the_same():
+    env, bare = ArrayInfo(gym.make(IDS[0])), gym.make(IDS[0])
+    for ours, theirs in ((env.reset(seed=0), bare.reset(seed=0)), (env.step(3), bare.step(3))):
+        assert tuple(ours[-1]) == INFO_KEYS
+        assert all(isinstance(value, np.ndarray) for value in ours[-1].values())
+        np.testing.assert_equal(ours[-1], theirs[-1])
+        assert_same(ours[:-1], theirs[:-1])
