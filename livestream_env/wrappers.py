@@ -141,16 +141,20 @@ def layout_under(env: AnyEnv) -> ObservationLayout | None:
     return next((base.layout for base in bases), None)
 
 
-def column_changer(env: AnyEnv) -> str | None:
-    """The name of a wrapper after which columns are not where the layout says; None if none is.
+def column_changers(env: AnyEnv) -> Iterator[Any]:
+    """The wrappers, from the outermost, after which columns are not where the layout says.
 
-    It is one that is made to change observations, or that has another observation space than what
-    it wraps. Any other wrapper can do so, too: see :func:`check_columns`.
+    They are those that are made to change observations, or that have another observation space than
+    what they wrap. Any other wrapper can do so, too: see :func:`check_columns`.
     """
     for wrapper in _wrappers(env):
         if isinstance(wrapper, _CHANGE_OBSERVATIONS) or _space(wrapper) != _space(wrapper.env):
-            return type(wrapper).__name__
-    return None
+            yield wrapper
+
+
+def column_changer(env: AnyEnv) -> str | None:
+    """The name of the first of :func:`column_changers`; None if there is none."""
+    return next((type(wrapper).__name__ for wrapper in column_changers(env)), None)
 
 
 def check_columns(env: AnyEnv, observation: NDArray[np.float32]) -> None:

@@ -86,6 +86,7 @@ LAYERS: tuple[tuple[Part, ...], ...] = (
         _part("sb3", "agents", "sb3"),
         _part("d3rlpy", "agents", "d3rlpy"),
         _part("rules", "agents", "rules"),
+        _part("export", "agents", "export"),
     ),
     (_part("experiments", "agents", "experiments"),),
     (_part("reports", "agents", "reports"),),

@@ -34,6 +34,8 @@ CASES = [
     ("agents", "markdown_it", "import scripts.benchmark as s; s.main(['--report-only'])"),
     ("agents", "tensorboard", "import scripts.train as s; s.main(['--timesteps', '300'])"),
     ("tune", "optuna", "import scripts.tune as s; s.main(['--agent', 'dqn'])"),
+    ("export", "onnxruntime", "from agents.export import OnnxPolicy"),
+    ("export", "onnxscript", "from agents.export import export_policy"),
     ("ray", "ray", "import agents.experiments.ray_workers"),
     ("render", "PIL", f"screen = {RENDER}; screen.reset(); screen.render()"),
 ]

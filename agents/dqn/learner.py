@@ -105,6 +105,13 @@ class QLearner:
         # Where nothing is valid every action does the same, so let all compete.
         return mask | ~mask.any(1, keepdim=True)
 
+    @property
+    def mask_source(self) -> str:
+        """What :meth:`action_mask` goes by: ``"columns"``, ``"given"`` (a function) or "none"."""
+        if self._valid is not None:
+            return "columns"
+        return "none" if self._mask_fn is None else "given"
+
     @torch.inference_mode()
     def q_values(self, observation: np.ndarray) -> np.ndarray:
         """Q of all actions, float32 ``(B, N)``, for float32 ``(B, D)``; -inf for masked ones."""
