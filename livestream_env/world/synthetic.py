@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from livestream_env.code_cache import cached_njit
 from livestream_env.config import HOURLY_ACTIVITY, WorldConfig
+from livestream_env.world.chunks import chunks
 from livestream_env.world.room_index import CONTENT_STEP_S
 from livestream_env.world.tables import (
     AGE_RANGES,
@@ -20,6 +22,7 @@ from livestream_env.world.tables import (
     viewer_dtype,
 )
 
+_LIKING = 1.2  # of an affinity in the log odds of being known beforehand; assumed
 _DEMOGRAPHIC_STD = 0.98  # of .8 age + .6 gender, as viewers are drawn
 
 
@@ -196,22 +199,12 @@ def _draw_attachments(
     streamers: NDArray[Any],
     rng: np.random.Generator,
 ) -> None:
-    """Give each viewer ``1 + Poisson`` streamers, popular ones of liked categories first."""
+    """Give each viewer ``1 + Poisson`` streamers, popular ones that she likes first."""
     count = len(viewers)
     known = np.minimum(1 + rng.poisson(config.initial_attachments, count), INITIAL_ATTACHMENTS)
     known = np.minimum(known, len(streamers))
     viewers["attached_streamer"] = -1
-    log_popularity = np.log(streamers["popularity"].astype(float))
-    for first in range(0, count, 1000):  # in chunks: a matrix of all pairs would be large
-        chunk = slice(first, min(first + 1000, count))
-        taste = viewers["taste"][chunk][:, streamers["category"]]
-        affinity = taste + viewers["embedding"][chunk] @ streamers["embedding"].T
-        # Gumbel noise on log weights draws without replacement (Gumbel top-k).
-        score = log_popularity + 1.2 * affinity + rng.gumbel(size=affinity.shape)
-        most = min(INITIAL_ATTACHMENTS, len(streamers))
-        top = np.argpartition(-score, most - 1, axis=1)[:, :most]
-        order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1)
-        viewers["attached_streamer"][chunk, :most] = np.take_along_axis(top, order, axis=1)
+    _attach_to_liked(viewers, streamers, rng)
     beyond = np.arange(INITIAL_ATTACHMENTS) >= known[:, None]
     between = config.initial_strength_min, config.initial_strength_max
     strength = rng.uniform(*between, (count, INITIAL_ATTACHMENTS))
@@ -223,6 +216,37 @@ def _draw_attachments(
     viewers["attached_watch_s"] = np.where(beyond, 0.0, watched)
     viewers["attached_followed"] = np.where(beyond, 0, followed)
     viewers["attached_streamer"][beyond] = -1
+
+
+def _attach_to_liked(
+    viewers: NDArray[Any], streamers: NDArray[Any], rng: np.random.Generator
+) -> None:
+    """Fill ``attached_streamer``: draws without replacement, by popularity and affinity.
+
+    Those of the highest scores, which are log weights with Gumbel noise (Gumbel top-k).
+    """
+    popularity = streamers["popularity"].astype(float)
+    length = np.linalg.norm(viewers["embedding"], axis=1)
+    streamer_length = np.linalg.norm(streamers["embedding"], axis=1)
+    # No affinity is above taste.max() + ab, of embeddings of lengths a and b, and
+    # 2 ab <= ta^2 + b^2 / t for any t; this one makes them equal for ordinary lengths.
+    t = max(float(streamer_length.mean() / length.mean()), 1e-9)
+    reach = np.exp(_LIKING * (viewers["taste"].max(1) + 0.5 * t * length.astype(float) ** 2))
+    streamer_reach = popularity * np.exp(0.5 * _LIKING / t * streamer_length.astype(float) ** 2)
+    most = min(INITIAL_ATTACHMENTS, len(streamers))
+    for part in chunks(len(viewers), len(streamers)):
+        _race(
+            rng.random((part.stop - part.start, len(streamers))),
+            viewers["taste"][part],
+            viewers["embedding"][part],
+            reach[part],
+            streamers["category"],
+            streamers["embedding"],
+            np.log(popularity),
+            streamer_reach,
+            viewers["attached_streamer"][part, :most],
+            np.empty(most),
+        )
 
 
 def _draw_rooms(
@@ -266,10 +290,13 @@ def draw_content(
     cells = int(last["content"]) + int(np.ceil((last["end_s"] - last["start_s"]) / CONTENT_STEP_S))
     leave = min(1.0, CONTENT_STEP_S / mean_s)
     enter = min(1.0, leave * share / (1.0 - share))
-    states = np.empty(cells, np.uint8)
-    uniform = rng.random(cells, dtype=np.float32)
-    _markov_chain(states, rooms["content"], uniform, enter, leave, share)
-    return np.packbits(states, bitorder="little")
+    content = np.zeros(-(-cells // 8), np.uint8)
+    bounds = np.append(rooms["content"], cells)
+    for part in chunks(len(rooms), cells / len(rooms)):
+        first = bounds[part.start : part.stop + 1]
+        uniform = rng.random(first[-1] - first[0], dtype=np.float32)
+        _markov_chain(content, first, uniform, enter, leave, share)
+    return content
 
 
 def endless_rooms(streamers: NDArray[Any], days: int) -> NDArray[Any]:
@@ -290,15 +317,55 @@ def _serialise(streamer, start, length, pause_s):  # type: ignore[no-untyped-def
 
 
 @cached_njit(no_cfunc_wrapper=True)
-def _markov_chain(states, first, uniform, enter, leave, share):  # type: ignore[no-untyped-def]
-    room = 0
-    state = 0
+def _markov_chain(content, first, uniform, enter, leave, share):  # type: ignore[no-untyped-def]
+    """Write the bits ``first[0]:first[-1]`` of ``content``; a room begins at each of ``first``."""
+    for room in range(first.shape[0] - 1):
+        state = 1 if uniform[first[room] - first[0]] < share else 0
+        for i in range(first[room], first[room + 1]):
+            if i > first[room]:
+                u = uniform[i - first[0]]
+                state = (1 if u >= leave else 0) if state == 1 else (1 if u < enter else 0)
+            content[i >> 3] |= state << (i & 7)
+
+
+@cached_njit(no_cfunc_wrapper=True)
+def _race(  # type: ignore[no-untyped-def]
+    uniform,
+    taste,
+    embedding,
+    reach,
+    category,
+    streamer_embedding,
+    log_popularity,
+    streamer_reach,
+    best,
+    score,
+):
+    """Write the streamers of the highest scores into ``best`` (viewers, most), best first.
+
+    Scores are ``log_popularity + _LIKING * affinity - log(-log(1 - uniform))``; none is above
+    ``log(reach * streamer_reach / uniform)``. So most streamers are out of the race at a glance.
+    """
+    most = best.shape[1]
     for i in range(uniform.shape[0]):
-        if room < first.shape[0] and i == first[room]:
-            room += 1
-            state = 1 if uniform[i] < share else 0
-        elif state == 1:
-            state = 0 if uniform[i] < leave else 1
-        else:
-            state = 1 if uniform[i] < enter else 0
-        states[i] = state
+        score[:] = -np.inf
+        limit = np.inf
+        for j in range(uniform.shape[1]):
+            u = uniform[i, j]
+            if u > limit * streamer_reach[j]:
+                continue
+            dot = np.float32(0.0)
+            for k in range(embedding.shape[1]):  # rounded as by BLAS's fused multiply-add
+                product = np.float64(embedding[i, k]) * np.float64(streamer_embedding[j, k])
+                dot = np.float32(product + np.float64(dot))
+            liking = np.float32(_LIKING) * (taste[i, category[j]] + dot)
+            new = log_popularity[j] + np.float64(liking) - math.log(-math.log(1.0 - u))
+            if new <= score[most - 1]:
+                continue
+            place = most - 1
+            while place > 0 and score[place - 1] < new:
+                score[place], best[i, place] = score[place - 1], best[i, place - 1]
+                place -= 1
+            score[place], best[i, place] = new, j
+            # With a margin for rounding.
+            limit = 1.001 * reach[i] * math.exp(-score[most - 1])
