@@ -33,6 +33,12 @@ def holds_twice(ids: NDArray[Any]) -> NDArray[np.bool_]:
     return np.logical_or.reduce(repeated, axis=1)
 
 
+def _repeat(ids: NDArray[np.int64]) -> bool:
+    """Whether some of ``ids`` (n,) are equal."""
+    in_order = np.sort(ids)  # np.unique is ten times slower for millions
+    return bool((in_order[1:] == in_order[:-1]).any())
+
+
 def check_world(world: Any) -> None:
     """Raise ``ValueError`` for arrays that the simulator could not play in."""
     categories = _check_types(world)
@@ -95,7 +101,7 @@ def check_world(world: Any) -> None:
             raise ValueError(message)
     for name, table in zip(IDS, (viewers, streamers, rooms), strict=True):
         ids = getattr(world, name)
-        if ids.dtype != np.int64 or ids.shape != table.shape or len(np.unique(ids)) != len(ids):
+        if ids.dtype != np.int64 or ids.shape != table.shape or _repeat(ids):
             raise ValueError(f"{name} must be {len(table)} distinct int64")
     index_cells = index_span(rooms, world.days * DAY_S)[1] * categories
     if index_cells > MAX_INDEX_CELLS:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livestream_env.code_cache import cached_njit
+from livestream_env.world.chunks import chunks
 
 MAX_CELLS = 2**21  # more than a room has half minutes
 CONTENT_STEP_S = 30.0  # grid of a room's content (Sliver, Moment&Cross: windows of 30 s)
@@ -54,31 +55,40 @@ def availability_index(
     Returns:
         ``index_offset``, ``index_share`` and ``index`` of :class:`livestream_env.world.World`.
     """
-    first = np.floor((rooms["start_s"] - start_s) / INDEX_STEP_S).astype(np.int64)
-    last = np.floor((rooms["end_s"] - start_s) / INDEX_STEP_S).astype(np.int64)
-    spans = last - first + 1
-    room = np.repeat(np.arange(len(rooms)), spans)
-    in_span = np.arange(len(room)) - np.repeat(np.cumsum(spans) - spans, spans)
-    category = streamers["category"][rooms["streamer"]][room]
-    key = (first[room] + in_span) * num_categories + category
-    order = np.argsort(key, kind="stable")
-    room, key = room[order], key[order]
-    offset = np.searchsorted(key, np.arange(num_bins * num_categories + 1))
-    weight = streamers["popularity"][rooms["streamer"]][room].astype(np.float64)
+    category = streamers["category"][rooms["streamer"]]
+    first = _bin(rooms["start_s"], start_s) * num_categories + category
+    last = _bin(rooms["end_s"], start_s) * num_categories + category
+    num_cells = num_bins * num_categories
+    # Live rooms change by those that begin, and by those that ended a bin before.
+    change = np.bincount(first, minlength=num_cells)
+    change[num_categories:] -= np.bincount(last, minlength=num_cells)[:-num_categories]
+    live = change.reshape(num_bins, num_categories).cumsum(axis=0)
+    offset = np.append(0, live.cumsum())
+    if offset[-1] > np.iinfo(np.int32).max:
+        raise ValueError(
+            "rooms: the quarters of an hour in which they are live must number less than 2**31, "
+            f"got {offset[-1]:,}"
+        )
+    index = np.empty(offset[-1], INDEX_DTYPE)
+    columns = (rooms[name] for name in ("streamer", "start_s", "end_s", "content"))
+    _list_rooms(index, offset[:-1].copy(), first, last, *columns, content, num_categories, start_s)
 
-    index = np.empty(len(room), INDEX_DTYPE)
-    index["room"] = room
-    index["start_s"], index["streamer"] = rooms["start_s"][room], rooms["streamer"][room]
-    bin_s = start_s + key // num_categories * INDEX_STEP_S
-    # Rounded down: no candidate outlasts its room.
-    left_s = (rooms["end_s"][room] - bin_s).astype(np.float32)
-    index["left_s"] = np.nextafter(left_s, np.float32(-np.inf))
-    first_cell = np.maximum((bin_s - index["start_s"]) // CONTENT_STEP_S, 0.0).astype(np.int64)
-    index["content"] = _bits(content, rooms["content"][room] + first_cell)
-    stacks = np.empty((2, len(index)), np.int64)
-    _fill_alias_tables(offset, weight, index["keep"], index["alias"], *stacks, np.empty(len(index)))
-    total = np.bincount(key, weight, num_bins * num_categories).reshape(num_bins, num_categories)
-    running = np.cumsum(total, axis=1)
+    total = np.zeros(num_cells)
+    popularity = streamers["popularity"].astype(np.float64)
+    for bins in chunks(num_bins, len(index) / num_bins):
+        cells = slice(bins.start * num_categories, bins.stop * num_categories)
+        bounds = offset[cells.start : cells.stop + 1]
+        entries = index[bounds[0] : bounds[-1]]
+        # Rounded down: no candidate outlasts its room.
+        entries["left_s"] = np.nextafter(entries["left_s"], np.float32(-np.inf))
+        weight = popularity[entries["streamer"]]
+        of_cell = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+        total[cells] = np.bincount(of_cell, weight, len(bounds) - 1)
+        stacks = np.empty((2, len(entries)), np.int64)
+        tables = entries["keep"], entries["alias"]
+        _fill_alias_tables(bounds - bounds[0], weight, *tables, *stacks, np.empty(len(entries)))
+        entries["alias"] += bounds[0]
+    running = np.cumsum(total.reshape(num_bins, num_categories), axis=1)
     share = running / np.maximum(running[:, -1:], 1e-300)  # exactly 1 from some category on
     by_bin = np.lib.stride_tricks.sliding_window_view(offset, num_categories + 1)
     return (
@@ -88,11 +98,44 @@ def availability_index(
     )
 
 
-def _bits(packed: NDArray[np.uint8], first: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """32 bits from each of the positions ``first``."""
-    padded = np.append(packed, np.zeros(5, np.uint8))
-    word = sum(padded[first // 8 + i].astype(np.uint64) << np.uint64(8 * i) for i in range(5))
-    return (word >> (first % 8).astype(np.uint64)).astype(np.uint32)
+def _bin(time_s: NDArray[np.float64], start_s: float) -> NDArray[np.int64]:
+    """Number of the bin that holds each of ``time_s``."""
+    return np.floor((time_s - start_s) / INDEX_STEP_S).astype(np.int64)
+
+
+@cached_njit(no_cfunc_wrapper=True)
+def _list_rooms(  # type: ignore[no-untyped-def]
+    index,
+    place,
+    first,
+    last,
+    streamer,
+    start_s,
+    end_s,
+    content,
+    bits,
+    num_categories,
+    index_start_s,
+):
+    """Enter each room into its cells, ``first`` to ``last``, whose entries begin at ``place``.
+
+    Room by room, for the reads to be in order: the writes are all over the index either way.
+    """
+    for room in range(first.shape[0]):
+        for cell in range(first[room], last[room] + 1, num_categories):
+            entry = index[place[cell]]
+            place[cell] += 1
+            entry["room"] = room
+            entry["streamer"] = streamer[room]
+            entry["start_s"] = start_s[room]
+            bin_s = index_start_s + (cell // num_categories) * INDEX_STEP_S
+            entry["left_s"] = end_s[room] - bin_s
+            # As in simulator/availability.py, which reads them; 0 beyond the end.
+            bit = content[room] + max(0, int((bin_s - start_s[room]) / CONTENT_STEP_S))
+            word = 0
+            for i in range(min(5, bits.shape[0] - (bit >> 3))):
+                word |= np.int64(bits[(bit >> 3) + i]) << (8 * i)
+            entry["content"] = (word >> (bit & 7)) & 0xFFFFFFFF
 
 
 @cached_njit(no_cfunc_wrapper=True)

@@ -264,9 +264,6 @@ def _draw_rooms(
         raise ValueError(
             "config: num_streamers, rooms_per_day and days gave not one room; a world needs some"
         )
-    order = np.lexsort((start, streamer))
-    streamer, start, length = streamer[order], start[order], length[order]
-    # One room at a time: a start during the previous room waits for its end and a pause.
     _serialise(streamer, start, length, 600.0)
     rooms = np.zeros(len(start), ROOM_DTYPE)
     rooms["streamer"], rooms["start_s"], rooms["end_s"] = streamer, start, start + length
@@ -290,12 +287,16 @@ def draw_content(
     cells = int(last["content"]) + int(np.ceil((last["end_s"] - last["start_s"]) / CONTENT_STEP_S))
     leave = min(1.0, CONTENT_STEP_S / mean_s)
     enter = min(1.0, leave * share / (1.0 - share))
-    content = np.zeros(-(-cells // 8), np.uint8)
     bounds = np.append(rooms["content"], cells)
+    content = np.zeros(-(-cells // 8), np.uint8)
     for part in chunks(len(rooms), cells / len(rooms)):
-        first = bounds[part.start : part.stop + 1]
-        uniform = rng.random(first[-1] - first[0], dtype=np.float32)
-        _markov_chain(content, first, uniform, enter, leave, share)
+        first = bounds[part.start : part.stop + 1] - bounds[part.start]
+        byte, bit = divmod(int(bounds[part.start]), 8)
+        states = np.zeros(bit + first[-1], np.uint8)
+        uniform = rng.random(first[-1], dtype=np.float32)
+        _markov_chain(states[bit:], first, uniform, enter, leave, share)
+        packed = np.packbits(states, bitorder="little")
+        content[byte : byte + len(packed)] |= packed
     return content
 
 
@@ -311,21 +312,32 @@ def endless_rooms(streamers: NDArray[Any], days: int) -> NDArray[Any]:
 
 @cached_njit(no_cfunc_wrapper=True)
 def _serialise(streamer, start, length, pause_s):  # type: ignore[no-untyped-def]
+    """Rooms of one streamer in order, by insertion, and one at a time.
+
+    A start during the previous room waits for its end and a pause.
+    """
+    for later in range(1, streamer.shape[0]):
+        i = later
+        while i > 0 and streamer[i] == streamer[i - 1] and start[i] < start[i - 1]:
+            start[i], start[i - 1] = start[i - 1], start[i]
+            length[i], length[i - 1] = length[i - 1], length[i]
+            i -= 1
     for i in range(1, streamer.shape[0]):
         if streamer[i] == streamer[i - 1]:
             start[i] = max(start[i], start[i - 1] + length[i - 1] + pause_s)
 
 
 @cached_njit(no_cfunc_wrapper=True)
-def _markov_chain(content, first, uniform, enter, leave, share):  # type: ignore[no-untyped-def]
-    """Write the bits ``first[0]:first[-1]`` of ``content``; a room begins at each of ``first``."""
+def _markov_chain(states, first, uniform, enter, leave, share):  # type: ignore[no-untyped-def]
+    """Write a state for each of ``uniform``; a room begins at each of ``first``, the last ends."""
+    for i in range(uniform.shape[0]):  # what would come after 0, and 2 x what would after 1
+        states[i] = np.uint8(uniform[i] < enter) | np.uint8(uniform[i] >= leave) << 1
     for room in range(first.shape[0] - 1):
-        state = 1 if uniform[first[room] - first[0]] < share else 0
-        for i in range(first[room], first[room + 1]):
-            if i > first[room]:
-                u = uniform[i - first[0]]
-                state = (1 if u >= leave else 0) if state == 1 else (1 if u < enter else 0)
-            content[i >> 3] |= state << (i & 7)
+        state = np.uint8(uniform[first[room]] < share)
+        states[first[room]] = state
+        for i in range(first[room] + 1, first[room + 1]):
+            state = (states[i] >> state) & 1
+            states[i] = state
 
 
 @cached_njit(no_cfunc_wrapper=True)
