@@ -132,7 +132,7 @@ def _list_rooms(  # type: ignore[no-untyped-def]
             entry["left_s"] = end_s[room] - bin_s
             # As in simulator/availability.py, which reads them; 0 beyond the end.
             bit = content[room] + max(0, int((bin_s - start_s[room]) / CONTENT_STEP_S))
-            word = 0
+            word = np.int64(0)
             for i in range(min(5, bits.shape[0] - (bit >> 3))):
                 word |= np.int64(bits[(bit >> 3) + i]) << (8 * i)
             entry["content"] = (word >> (bit & 7)) & 0xFFFFFFFF
