@@ -90,6 +90,7 @@ LAYERS: tuple[tuple[Part, ...], ...] = (
     ),
     (_part("experiments", "agents", "experiments"),),
     (_part("reports", "agents", "reports"),),
+    (_part("play", "agents", "play"),),
     (Part("scripts", ("scripts",)),),
 )
 

@@ -1,8 +1,9 @@
-"""A report as one HTML file that needs nothing else: no library, no network, no other file.
+"""Pages as one HTML file that needs nothing else: no library, no network, no other file.
 
-A page is a title and sections; a section is a title and HTML, put together from the functions
+A report is a title and sections; a section is a title and HTML, put together from the functions
 here: :func:`markdown` for words and tables, :func:`figure` for plots, :func:`side_by_side` for
-viewer-days recorded by :mod:`agents.experiments.replay`.
+viewer-days recorded by :mod:`agents.experiments.replay`. :mod:`agents.play` fills the same
+:func:`page`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from agents.reports.markdown import to_html as markdown
 from agents.reports.plots import to_svg
 from livestream_env.files import write_text
 
-__all__ = ["Section", "figure", "markdown", "side_by_side", "write_html"]
+__all__ = ["Section", "figure", "markdown", "page", "side_by_side", "write_html"]
 
 LARGEST = 1e30  # number of a replay
 TEMPLATES = Path(__file__).with_name("templates")
@@ -111,12 +112,38 @@ def write_html(path: Path, title: str, sections: Sequence[Section], subtitle: st
         f"{section.body}\n</section>"
         for name, section in zip(names, sections, strict=True)
     ]
-    page = Template((TEMPLATES / "page.html").read_text(encoding="utf-8")).substitute(
+    write_text(path, page(title, "\n".join(body), subtitle, " ".join(contents)))
+
+
+def page(
+    title: str,
+    body: str,
+    subtitle: str = "",
+    contents: str = "",
+    more: Path | None = None,
+    connect: str = "'none'",
+) -> str:
+    """The text of a page, with the style and the script of all pages.
+
+    Args:
+        title: Plain text.
+        body: HTML.
+        subtitle: A line below the title, plain text.
+        contents: Links to the parts of the page, HTML.
+        more: A folder whose ``style.css`` and ``script.js`` go after those of all pages.
+        connect: What scripts may fetch, a source of the Content Security Policy.
+    """
+    folders = [TEMPLATES, *([] if more is None else [more])]
+
+    def together(name: str) -> str:
+        return "\n".join((at / name).read_text(encoding="utf-8").strip() for at in folders)
+
+    return Template((TEMPLATES / "page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
         subtitle=html.escape(subtitle),
-        contents=" ".join(contents),
-        body="\n".join(body),
-        style=(TEMPLATES / "style.css").read_text(encoding="utf-8").strip(),
-        script=(TEMPLATES / "viewer_day.js").read_text(encoding="utf-8").strip(),
+        contents=contents and f'<nav aria-label="Sections">{contents}</nav>',
+        body=body,
+        connect=connect,
+        style=together("style.css"),
+        script=together("script.js"),
     )
-    write_text(path, page)

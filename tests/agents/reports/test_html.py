@@ -1,13 +1,7 @@
-"""The page: what is in the file; and, where there is a Chromium, what a browser makes of it.
-
-The browser's tests need ``pip install playwright`` and a Chromium: the one of ``playwright install
-chromium``, one on the PATH, or the one that the environment variable CHROMIUM names.
-"""
+"""The page: what is in the file; and, where there is a Chromium, what a browser makes of it."""
 
 import json
-import os
 import re
-import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -125,22 +119,6 @@ def test_svg_is_the_same_again_and_takes_the_page_s_colours(figures):
 def test_names_of_figures(figures):
     with pytest.raises(ValueError, match="name must be a letter"):
         figure(figures["scores"], 'a"b', "caption")
-
-
-@pytest.fixture
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    named = os.environ.get("CHROMIUM")
-    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    with api.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(
-                executable_path=named or next(filter(None, found), None), args=["--no-sandbox"]
-            )
-        except api.Error as error:
-            pytest.skip(f"no Chromium: {str(error).splitlines()[0]}")
-        yield browser
-        browser.close()
 
 
 @pytest.mark.browser

@@ -27,9 +27,9 @@ const minutes = (s) => Math.floor(s / 60) + ":" + String(Math.floor(s % 60)).pad
 const hours = (s) => s < 3600 ? Math.round(s / 60) + " min" : (s / 3600).toFixed(1) + " h";
 const signed = (x) => (x < 0 ? "−" : "+") + Math.abs(x).toFixed(2);
 
-function outcome(one) {
-  const empty = one.cards[one.shown] === null;
-  const parts = [empty ? "empty slot" : one.click ? "clicked, watched " + minutes(one.watch_s) : "skipped"];
+// In words, what came of an impression; card is the candidate shown, null of an empty slot.
+function outcome(one, card) {
+  const parts = [card === null ? "empty slot" : one.click ? "clicked, watched " + minutes(one.watch_s) : "skipped"];
   if (one.likes) parts.push(one.likes + (one.likes === 1 ? " like" : " likes"));
   if (one.comments) parts.push(one.comments + (one.comments === 1 ? " comment" : " comments"));
   if (one.gift_value) parts.push("gift worth " + one.gift_value.toFixed(0));
@@ -135,7 +135,7 @@ function panel(parent, play, side) {
     const one = play.impressions[i];
     total.textContent = one.total.toFixed(2);
     moment.textContent = one.moment;
-    happened.textContent = outcome(one);
+    happened.textContent = outcome(one, one.cards[one.shown]);
     body.replaceChildren();
     one.cards.forEach((card, n) => {
       const row = element("tr", card === null ? "empty" : n === one.shown ? "shown" : "", undefined, body);
@@ -168,8 +168,8 @@ function stops(plays, byClock) {
     Math.max(0, play.impressions.findLastIndex((one) => one.time_s <= s))));
 }
 
-function replay(root) {
-  const plays = JSON.parse(root.querySelector("script").textContent);
+// Puts plays (recorded viewer-days, one or two) into root, to be stepped through.
+function replay(root, plays) {
   const controls = element("div", "controls", undefined, root);
   const charts = element("div", "charts", undefined, root);
   const panels = element("div", "plays", undefined, root);
@@ -223,4 +223,5 @@ function replay(root) {
   start();
 }
 
-document.querySelectorAll(".replay").forEach(replay);
+document.querySelectorAll(".replay > script").forEach((data) =>
+  replay(data.parentNode, JSON.parse(data.textContent)));
