@@ -1,6 +1,6 @@
 """Score one agent on held-out viewer-days.
 
-python -m scripts.evaluate --agent dqn --model runs/dqn/model.safetensors
+python -m scripts.evaluate --agent dqn --model runs/dqn-0
 python -m scripts.evaluate --agent popularity --episodes 5000 --csv popularity.csv
 
 Models of Stable-Baselines3 are pickles and can hold code: --trust-pickle is needed to load them.
@@ -52,7 +52,11 @@ def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model`` and ``--trust-pickle``, which :func:`load_agent` reads."""
-    parser.add_argument("--model", type=Path, help="what a learner saved; read with Class.load")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        help="what a learner saved, or the folder of its run; read with Class.load",
+    )
     parser.add_argument(
         "--trust-pickle",
         action="store_true",
@@ -72,7 +76,7 @@ def load_agent(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Pol
             # Only those that read pickles ask for it.
             asks = "trust_pickle" in inspect.signature(cls.load).parameters
             options = {"trust_pickle": args.trust_pickle} if asks else {}
-            agent: Policy = cls.load(args.model, **options)
+            agent: Policy = cls.load(_model_file(args.model), **options)
             return agent
         if spec.learns:
             parser.error(f"agent {args.agent!r} learns: name what it learned with --model")
@@ -82,6 +86,17 @@ def load_agent(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Pol
         return agent
     except (ValueError, OSError) as error:
         parser.error(str(error))
+
+
+def _model_file(path: Path) -> Path:
+    """``path``, or in a run's folder its model."""
+    if not path.is_dir():
+        return path
+    found = [file for file in sorted(path.glob("model.*")) if file.is_file()]
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise ValueError(f"the folder of a run holds one file called model.*, {path} {names}")
+    return found[0]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

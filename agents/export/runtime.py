@@ -86,7 +86,8 @@ class OnnxPolicy:
             Actions, int64 ``(B,)`` or ``()``, and ``state``.
 
         Raises:
-            ValueError: A wrong shape, or no mask for a policy whose mask was a function.
+            ValueError: A wrong shape, a number that is not finite, or no mask for a policy whose
+                mask was a function.
         """
         return self._run("action", observation, action_masks), state
 
@@ -105,6 +106,8 @@ class OnnxPolicy:
             raise ValueError(
                 f"observation must have shape ({size},) or (B, {size}), got {rows.shape}"
             )
+        if not np.isfinite(rows).all():
+            raise ValueError("observation must be finite, got NaN or infinity")
         mask = self._mask(rows) if action_masks is None else np.asarray(action_masks, dtype=bool)
         if mask.shape != (expected := (*rows.shape[:-1], about.num_actions)):
             raise ValueError(f"action_masks must have shape {expected}, got {mask.shape}")

@@ -189,6 +189,8 @@ def test_wrong_input_is_named(exported: OnnxPolicy, tmp_path: Path) -> None:
     size = exported.description.observation_size
     with pytest.raises(ValueError, match=rf"observation must have shape \({size},\) or .*got \(3,"):
         exported.predict(np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="observation must be finite"):
+        exported.predict(np.full(size, np.nan))
     with pytest.raises(ValueError, match=r"action_masks must have shape \(3, 10\), got \(10,\)"):
         exported.predict(np.zeros((3, size)), action_masks=np.ones(10))
     with pytest.raises(ValueError, match=r"for LiveStreamRec-v0 with .* and no candidates\[5\]"):
