@@ -85,6 +85,7 @@ LAYERS: tuple[tuple[Part, ...], ...] = (
     (
         _part("sb3", "agents", "sb3"),
         _part("d3rlpy", "agents", "d3rlpy"),
+        _part("ope", "agents", "ope"),
         _part("rules", "agents", "rules"),
         _part("export", "agents", "export"),
     ),
