@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from enum import Enum
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,28 +23,31 @@ _IDS: dict[str, tuple[int, dict[str, Any]]] = {
 }
 
 
-def register_envs() -> None:
-    """Register the ids with Gymnasium; calling it twice does no harm.
+# Before a name → its single and its vector environment.
+_FACES = {
+    "": ("env:LiveStreamRecEnv", "vector_env:LiveStreamRecVectorEnv"),
+    "mo-": ("multi_objective:MOLiveStreamRecEnv", "multi_objective:MOLiveStreamRecVectorEnv"),
+}
 
-    Each has a sister ``mo-...`` with a vector for a reward, which Gymnasium's checker knows not.
-    """
-    for name, (max_episode_steps, kwargs) in _IDS.items():
-        common: dict[str, Any] = {"max_episode_steps": max_episode_steps, "kwargs": kwargs}
-        if name not in registry:
-            register(
-                id=name,
-                entry_point="livestream_env.env:LiveStreamRecEnv",
-                vector_entry_point="livestream_env.vector_env:LiveStreamRecVectorEnv",
-                **common,
-            )
-        if f"mo-{name}" not in registry:
-            register(
-                id=f"mo-{name}",
-                entry_point="livestream_env.multi_objective:MOLiveStreamRecEnv",
-                vector_entry_point="livestream_env.multi_objective:MOLiveStreamRecVectorEnv",
-                disable_env_checker=True,
-                **common,
-            )
+
+def register_envs() -> None:
+    """Register the ids with Gymnasium; calling it twice does no harm."""
+    for (prefix, (single, vector)), (name, (limit, kwargs)) in product(
+        _FACES.items(), _IDS.items()
+    ):
+        env_id = f"{prefix}{name}"
+        if env_id in registry:
+            continue
+        register(
+            id=env_id,
+            entry_point=f"livestream_env.{single}",
+            vector_entry_point=f"livestream_env.{vector}",
+            max_episode_steps=limit,
+            kwargs=kwargs,
+            disable_env_checker=prefix == "mo-",  # which wants a number for a reward
+        )
+        # What Gymnasium's own vector environments have is a copy of it.
+        registry[env_id].__class__ = LiveStreamRecSpec
 
 
 class LiveStreamRecSpec(EnvSpec):

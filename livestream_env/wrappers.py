@@ -48,7 +48,7 @@ class MaskObservation(gym.ObservationWrapper[Any, Any, Any], RecordConstructorAr
         return dict(zip(self._keys, (observation, self._action_masks()), strict=True))
 
 
-class VectorMaskObservation(VectorWrapper[Any, Any, Any, Any, Any]):
+class VectorMaskObservation(VectorWrapper):  # RLlib pins a Gymnasium in which it is not generic
     """:class:`MaskObservation` for vector environments, in every autoreset mode.
 
     Args:
@@ -64,6 +64,7 @@ class VectorMaskObservation(VectorWrapper[Any, Any, Any, Any, Any]):
         self, env: VectorEnv[Any, Any, Any], observation: str = "obs", mask: str = "mask"
     ) -> None:
         super().__init__(env)
+        self.autoreset_mode = env.metadata["autoreset_mode"]  # TorchRL looks for it here
         self._keys = _two_keys(observation, mask)
         self.single_observation_space = _masked(
             env.single_observation_space, env.single_action_space, self._keys

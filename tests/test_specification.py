@@ -86,13 +86,19 @@ def test_the_json_of_a_specification_makes_the_same_environment(kind: str, tmp_p
     again = EnvSpec.from_json(env.spec.to_json())
     for spec in (again, env.spec, pickle.loads(pickle.dumps(env.spec))):
         assert all(map(np.array_equal, episode(gym.make(spec)), episode(env)))
-    venv = gym.make_vec(
-        "LiveStreamRec-v0",
-        num_envs=2,
-        vectorization_mode="vector_entry_point",
-        **MADE[kind](tmp_path),
-    )
-    assert venv.spec is not None and json.loads(venv.spec.to_json())["kwargs"]["num_envs"] == 2
+
+
+@pytest.mark.parametrize("mode", ["vector_entry_point", "sync"])
+@pytest.mark.parametrize("kind", MADE)
+def test_so_does_that_of_a_vector_environment(kind: str, mode: str, tmp_path: Path) -> None:
+    kwargs = MADE[kind](tmp_path)
+    venv = gym.make_vec("LiveStreamRec-v0", 2, vectorization_mode=mode, **kwargs)
+    assert venv.spec is not None
+    again = EnvSpec.from_json(venv.spec.to_json())
+    for spec in (again, venv.spec, pickle.loads(pickle.dumps(venv.spec))):
+        other = gym.make_vec(spec)
+        assert type(other) is type(venv) and other.num_envs == 2
+        assert np.array_equal(other.reset(seed=5)[0], venv.reset(seed=5)[0])
 
 
 def test_a_world_that_is_an_object_only_is_described_and_refused(tmp_path: Path) -> None:
