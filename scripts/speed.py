@@ -4,8 +4,10 @@
 
 prints how many times faster each line is than its reference, in one run on one core; of the
 environment also where the time of a step goes, how long the start takes, and what a viewer takes
-of memory. Times of a shared machine say little, so ratios are what is compared with
-``data/speed_reference.json``: the exit status is 1 if one of them fell by more than a quarter.
+of memory. With ``--only large-world`` the reference is the default world, and the other one is of
+KuaiLive's size, of which it says what it takes to draw it: some minutes and 7 GiB. Times of a
+shared machine say little, so ratios are what is compared with ``data/speed_reference.json``: the
+exit status is 1 if one of them fell by more than a quarter.
 """
 
 from __future__ import annotations
@@ -22,7 +24,12 @@ from scripts.command_line import described_parser, positive_int
 from scripts.measuring import fallen, pin_to_one_core, table
 
 # Group of lines → the module whose `results(rounds)` measures them.
-GROUPS = {"environment": "scripts.speed_env", "agents": "scripts.speed_agents"}
+GROUPS = {
+    "environment": "scripts.speed_env",
+    "agents": "scripts.speed_agents",
+    "large-world": "scripts.speed_world",
+}
+_BY_DEFAULT = ("environment", "agents")
 REFERENCE = Path(__file__).resolve().parents[1] / "data" / "speed_reference.json"
 _LIMITS = {"cold": 10.0, "warm": 2.0}  # seconds
 _MOST_BYTES = 16 * 1024
@@ -33,7 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = described_parser("scripts.speed", __doc__)
     parser.add_argument("--rounds", type=positive_int, default=15, help="default: %(default)s")
     parser.add_argument(
-        "--only", choices=GROUPS, action="append", help="a group of lines; may be repeated"
+        "--only",
+        choices=GROUPS,
+        action="append",
+        help=f"a group of lines; may be repeated (default: {', '.join(_BY_DEFAULT)})",
     )
     parser.add_argument("--lines-only", action="store_true", help="no profile, start or memory")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
@@ -44,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     pin_to_one_core()
 
-    groups = args.only or list(GROUPS)
+    groups = args.only or _BY_DEFAULT
     results = [
         result for g in groups for result in importlib.import_module(GROUPS[g]).results(args.rounds)
     ]
@@ -52,6 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures: dict[str, Any] = {"lines": [result.to_dict() for result in results]}
     if "environment" in groups and not args.lines_only:
         figures |= _print_environment(args.rounds)
+    if "large-world" in groups:
+        from scripts.speed_world import drawing
+
+        print(f"\n{drawing()}")
+        figures |= drawing().to_dict()
     if args.json:
         _write(args.json, figures)
 

@@ -42,7 +42,7 @@ print(time.process_time() - begin)
 def lines() -> list[Line]:
     """The lines of the environment."""
     return [
-        Line("make", f"its gym.make({REFERENCE})", 0.8, 1.2, 6_000, lambda: _pair(_single)),
+        Line("make", f"its gym.make({REFERENCE})", 0.8, 1.2, 6_000, lambda: _pair(single)),
         _vector_line(64, 0.7, 2.0, 800),
         _vector_line(1024, 0.1, 0.4, 60),
         Line("SB3 64", f"make_vec_env({REFERENCE}, 64)", 3.0, 10.0, 80, _sb3_pair, items=64),
@@ -56,7 +56,7 @@ def results(rounds: int) -> list[Result]:
 
 def _vector_line(num_envs: int, must: float, goal: float, steps: int) -> Line:
     def make() -> tuple[Steps, Steps]:
-        return _pair(lambda env_id: _vector(env_id, num_envs))
+        return _pair(lambda env_id: vector(env_id, num_envs))
 
     against = f"its native vector env, {num_envs}"
     return Line(f"vector {num_envs}", against, must, goal, steps, make, items=num_envs)
@@ -66,8 +66,9 @@ def _pair(make: Callable[[str], Steps]) -> tuple[Steps, Steps]:
     return make(ENV_ID), make(REFERENCE)
 
 
-def _single(env_id: str) -> Steps:
-    env = gym.make(env_id)
+def single(env_id: str, **kwargs: Any) -> Steps:
+    """Steps of the environment that ``gym.make`` returns."""
+    env = gym.make(env_id, **kwargs)
     env.reset(seed=0)
     actions = np.random.default_rng(0).integers(env.action_space.n, size=_ACTIONS)  # type: ignore[attr-defined]
 
@@ -97,8 +98,9 @@ def _make_vec(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv:
     )
 
 
-def _vector(env_id: str, num_envs: int) -> Steps:
-    env = _make_vec(env_id, num_envs)
+def vector(env_id: str, num_envs: int, **kwargs: Any) -> Steps:
+    """Steps of the native vector environment."""
+    env = _make_vec(env_id, num_envs, **kwargs)
     env.reset(seed=0)
     return _stepping(env, int(env.single_action_space.n))  # type: ignore[attr-defined]
 

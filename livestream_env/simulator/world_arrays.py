@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-import mmap
-from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from livestream_env.observation import ViewerColumn
 from livestream_env.simulator.state import kernel_array
 from livestream_env.world import AGE_RANGES, DEVICE_PRICES, GENDERS, ROOM_DTYPE, World
+from livestream_env.world.large_pages import copied_together
 
 # Scales: a value at the scale maps to 1, beyond it is clipped.
 _LOG_FOLLOW = math.log1p(5_000)
@@ -30,8 +29,6 @@ COVER_SCALE = 3.0  # the kernel takes a cover's appeal from its column
 _FAN_CLUB = 3.0
 AUDIENCE_SCALE = 5.0  # of a log count
 
-_LINE = 64  # bytes, of a cache
-_LARGE_PAGE = 2 << 20  # bytes
 _LANES = 4  # embeddings are padded to a multiple of it, see candidates.py
 
 
@@ -67,33 +64,9 @@ def _tables(world: World) -> WorldArrays:
         world.content,
         world.index_offset,
         world.index_share,
-        world.index,
     )
-    return WorldArrays(*map(kernel_array, _in_large_pages(arrays)))
-
-
-def _in_large_pages(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Copies in one piece of memory, for which the system is asked to use large pages.
-
-    An impression looks up a few dozen places all over these megabytes. In pages of 4 KiB nearly
-    every look needs a second one, where the page is; that costs more than the look.
-    """
-    sizes = [-(-array.nbytes // _LINE) * _LINE for array in arrays]
-    total = sum(sizes)
-    memory: mmap.mmap | bytearray
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        total = -(-total // _LARGE_PAGE) * _LARGE_PAGE
-        memory = mmap.mmap(-1, total, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    else:
-        memory = bytearray(total)
-    copies, at = [], 0
-    for array, size in zip(arrays, sizes, strict=True):
-        copy = np.frombuffer(memory, array.dtype, array.size, at).reshape(array.shape)
-        copy[...] = array
-        copies.append(copy)
-        at += size
-    return copies
+    # The index is in large pages already, and may be gigabytes.
+    return WorldArrays(*map(kernel_array, [*copied_together(arrays), world.index]))
 
 
 def _padded(embedding: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from livestream_env.code_cache import cached_njit
 from livestream_env.world.chunks import chunks
+from livestream_env.world.large_pages import empty_table
 
 MAX_CELLS = 2**21  # more than a room has half minutes
 CONTENT_STEP_S = 30.0  # grid of a room's content (Sliver, Moment&Cross: windows of 30 s)
@@ -69,7 +70,7 @@ def availability_index(
             "rooms: the quarters of an hour in which they are live must number less than 2**31, "
             f"got {offset[-1]:,}"
         )
-    index = np.empty(offset[-1], INDEX_DTYPE)
+    index = empty_table(int(offset[-1]), INDEX_DTYPE)
     columns = (rooms[name] for name in ("streamer", "start_s", "end_s", "content"))
     _list_rooms(index, offset[:-1].copy(), first, last, *columns, content, num_categories, start_s)
 

@@ -233,6 +233,7 @@ def _attach_to_liked(
     t = max(float(streamer_length.mean() / length.mean()), 1e-9)
     reach = np.exp(_LIKING * (viewers["taste"].max(1) + 0.5 * t * length.astype(float) ** 2))
     streamer_reach = popularity * np.exp(0.5 * _LIKING / t * streamer_length.astype(float) ** 2)
+    log_popularity = np.log(popularity)
     most = min(INITIAL_ATTACHMENTS, len(streamers))
     for part in chunks(len(viewers), len(streamers)):
         _race(
@@ -242,7 +243,7 @@ def _attach_to_liked(
             reach[part],
             streamers["category"],
             streamers["embedding"],
-            np.log(popularity),
+            log_popularity,
             streamer_reach,
             viewers["attached_streamer"][part, :most],
             np.empty(most),
