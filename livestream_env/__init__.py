@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from livestream_env.vector_env import LiveStreamRecVectorEnv
     from livestream_env.world import World
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "LiveStreamRecEnv",
     "LiveStreamRecVectorEnv",

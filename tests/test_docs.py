@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import livestream_env
 from scripts.site.places import ELSEWHERE, TUTORIALS, place_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,12 +81,17 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
     assert set(listed) == pages and len(listed) == len(pages)
 
 
-def test_who_cites_names_this_version() -> None:
+def test_this_version_is_the_same_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert livestream_env.__version__ == project["version"]
     page = (ROOT / "docs" / "reporting.md").read_text(encoding="utf-8")
     named = re.findall(r"(?:livestream-env |version = \{)(\d[\d.]*\d)", page)
     assert named and set(named) == {project["version"]}
-    assert f"version: {project['version']}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    version, day = re.findall(r"^## \[([\d.]+)\] - ([\d-]+)$", changelog, re.MULTILINE)[0]
+    assert version == project["version"]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version: {version}\ndate-released: {day}\n" in citation
 
 
 def test_commit_hooks_and_make_lint_run_the_same_commands() -> None:
@@ -100,7 +106,8 @@ def test_commit_hooks_and_make_lint_run_the_same_commands() -> None:
 def test_python_versions_that_are_declared_are_those_that_are_tested() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = re.findall(r":: (3\.\d+)", " ".join(project["classifiers"]))
-    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
-    (matrix,) = re.findall(r"python-version: \[(.*)\]", workflow)
-    assert declared == re.findall(r'"([\d.]+)"', matrix)
+    for name in ("test.yml", "release.yml"):
+        workflow = (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
+        (matrix,) = re.findall(r"python-version: \[(.*)\]", workflow)
+        assert declared == re.findall(r'"([\d.]+)"', matrix), name
     assert project["requires-python"] == f">={declared[0]}"
