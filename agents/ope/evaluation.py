@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +103,12 @@ def evaluate_off_policy(
             diagnosis = diagnose(key, log, weights, uncovered, value)
             found.append(OffPolicyEstimate(name, key, *answers[key], diagnosis))
     return found
+
+
+def most_precise(estimates: Sequence[OffPolicyEstimate]) -> OffPolicyEstimate | None:
+    """Of those that may be believed the one with the narrowest interval; None if there is none."""
+    trusted = [estimate for estimate in estimates if estimate.trusted]
+    return min(trusted, key=lambda e: e.high - e.low, default=None)
 
 
 def interval(
