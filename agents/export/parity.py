@@ -42,10 +42,10 @@ class Parity(NamedTuple):
 
     def __str__(self) -> str:
         """One line."""
-        ties = f" and {self.ties:,} ties" if self.ties else ""
+        ties = f", in {self.ties:,} one of the same value up to rounding" if self.ties else ""
         return (
             f"{'equal' if self.holds else 'NOT equal'} to the original: the same action in "
-            f"{self.same_actions:,}{ties} of {self.observations:,} observations; Q-values differ "
+            f"{self.same_actions:,} of {self.observations:,} observations{ties}; Q-values differ "
             f"by at most {self.q_difference:.1e} (their largest is {self.q_scale:.1f})"
         )
 
