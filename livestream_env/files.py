@@ -233,11 +233,16 @@ def verify(found: object, expected: str) -> None:
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays without Python objects to one ``.npz`` with a checksum, whole or not at all."""
-    entries: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    entries = {name: np.asarray(array) for name, array in arrays.items()}
     entries[CHECKSUM] = np.array(checksum(entries))
-    # A stream, because NumPy appends .npz to a name without it.
-    with atomic_path(Path(path)) as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, **entries)
+    # As np.savez_compressed does, at a fifth of its time for some percents more of bytes.
+    with (
+        atomic_path(Path(path)) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for name, array in entries.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
 
 
 def read_arrays(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, np.ndarray]:

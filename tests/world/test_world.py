@@ -274,11 +274,11 @@ class TestFiles:
         tiny.save(path)
         before = path.read_bytes()
 
-        def fail(stream, **arrays):
+        def fail(stream, array, **options):
             stream.write(b"half of it")
             raise OSError("disk full")
 
-        monkeypatch.setattr(np, "savez_compressed", fail)
+        monkeypatch.setattr(np.lib.format, "write_array", fail)
         with pytest.raises(OSError, match="disk full"):
             tiny.save(path)
         assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
