@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -53,6 +54,9 @@ def load_run(folder: Path, env: gym.Env) -> Policy:
 class Rivals:
     """Plays each viewer-day that it is told of with every agent, one after another.
 
+    An agent plays all viewer-days that wait before the next agent does: who has just begun another
+    one need not wait for an agent that is being tuned.
+
     Args:
         env_id: A registered environment of the family.
         env_kwargs: Its arguments.
@@ -66,8 +70,11 @@ class Rivals:
         self._env = (env_id, env_kwargs)
         self._agents = dict(agents)
         self._policies: dict[str, Policy] = {}
+        # Place of the agent, a number that tells apart, seed, what to fill.
+        self._waiting: queue.PriorityQueue[tuple[int, int, int, dict[str, Any]]]
+        self._waiting = queue.PriorityQueue()
+        self._count = itertools.count()
         # Agents are neither made nor used by two threads; a daemon is not waited for at the end.
-        self._waiting: queue.SimpleQueue[tuple[str, int, dict[str, Any]]] = queue.SimpleQueue()
         threading.Thread(target=self._work, name="rivals", daemon=True).start()
 
     def play(self, seed: int) -> dict[str, Any]:
@@ -81,13 +88,14 @@ class Rivals:
             :func:`agents.experiments.replay.record` returns, or ``{"reason": text}`` if it failed.
         """
         plays: dict[str, Any] = {}
-        for name in self.names:
-            self._waiting.put((name, seed, plays))
+        for place in range(len(self.names)):
+            self._waiting.put((place, next(self._count), seed, plays))
         return plays
 
     def _work(self) -> None:
         while True:
-            name, seed, plays = self._waiting.get()
+            place, _, seed, plays = self._waiting.get()
+            name = self.names[place]
             try:
                 if name not in self._policies:
                     self._policies[name] = self._agents[name]()

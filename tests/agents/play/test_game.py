@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import Any
 
@@ -153,6 +154,28 @@ def test_seeds_count_on_and_old_viewer_days_are_forgotten() -> None:
     assert played.view(first["id"])["seed"] == 2**32 - 1
     with pytest.raises(ValueError, match="forgotten"):
         played.view(second["id"])
+
+
+def test_quick_agents_do_not_wait_for_slow_ones() -> None:
+    free, order = threading.Event(), []
+
+    def made(name: str) -> Any:
+        def make() -> GreedyOracle:
+            free.wait(60)
+            order.append(name)
+            return GreedyOracle()
+
+        return make
+
+    both = Rivals(V0, {"horizon": "visit"}, {"quick": made("quick"), "slow": made("slow")})
+    first, second = both.play(1), both.play(2)
+    free.set()
+    deadline = time.monotonic() + 60
+    while len(first) + len(second) < 4 and time.monotonic() < deadline:
+        if "slow" in first:
+            assert "quick" in second
+        time.sleep(0.001)
+    assert order == ["quick", "slow"] and set(first) == set(second) == {"quick", "slow"}
 
 
 def test_a_trained_dqn_plays_too(tmp_path: Any) -> None:
