@@ -68,7 +68,7 @@ class Weights(NamedTuple):
 
     Attributes:
         cumulative: Of what was done up to the step.
-        recent: Of the last few decisions.
+        recent: Of the last decisions.
         marginal: Of being there, times the step's own; None without fitted values.
     """
 
@@ -97,7 +97,7 @@ def estimators(
     ``snis``      sum rho_{0:H} G / sum rho_{0:H}                        Precup et al. 2000
     ``pdis``      mean of sum_t rho_{0:t} g_t r_t                        Precup et al. 2000
     ``snpdis``    sum_t (sum_i rho_{0:t} g_t r_t / sum_i rho_{0:t})      Thomas 2015, CWPDIS
-    ``phis``      mean over those running at t of rho_{t-2:t} g_t r_t,   Hu & Wager 2023
+    ``phis``      mean over those running at t of rho_{t-1:t} g_t r_t,   Hu & Wager 2023
                   normalised, times their share, summed over t
     ``dm``        mean of V(s_0)                                         Le et al. 2019
     ``dr``        mean of V(s_0) + sum_t rho_{0:t} g_t d_t               Jiang & Li 2016

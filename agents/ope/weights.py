@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from agents.ope.trajectories import Array
 
-WINDOW = 3  # decisions
+WINDOW = 2  # decisions
 MOST_CELLS = 20
 LEAST_PER_CELL = 25  # episodes: a weight is their mean
 
@@ -27,7 +27,7 @@ def cumulative_weights(ratio: Array) -> Array:
 
 
 def recent_weights(ratio: Array, window: int = WINDOW) -> Array:
-    """``rho_{t-window+1:t}``, the ratios of the last few decisions only.
+    """``rho_{t-window+1:t}``, the ratios of the last decisions only.
 
     Partial-history importance weighting (Hu & Wager 2023, "Off-policy evaluation in partially
     observed Markov decision processes under sequential ignorability"). It asks for no state: what

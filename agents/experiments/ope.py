@@ -1,0 +1,250 @@
+"""The study of off-policy evaluation: logs of three policies, ten to judge, and the truth.
+
+Only a simulator can play what is estimated. A cell of the study is a log of one behaviour policy;
+its first decisions are the smaller logs. All estimators judge all targets from each of them.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+import pandas as pd
+
+from agents.dqn.cloning import BehaviourCloning
+from agents.evaluation import EVALUATION_SEED, evaluate
+from agents.experiments.offline import BEHAVIOURS
+from agents.experiments.workers import THREAD_VARIABLES
+from agents.ope.evaluation import evaluate_off_policy
+from agents.ope.targets import TargetPolicy
+from agents.policy import agent_spec
+from agents.vector import make_training_env
+from livestream_env.decisions import Decisions, decision_writer, read_decisions
+from livestream_env.files import atomic_path
+from livestream_env.simulated_logs.recording import describe, log_decisions
+from livestream_env.wrappers import layout_under
+
+DAY, SESSION = "LiveStreamRec-v0", "LiveStreamRecSession-v0"
+TRAINING_STEPS = 100_000  # of the DQN
+CLONED_STEPS, CLONING_UPDATES = 30_000, 2_000
+EPSILON = 0.3  # share of uniform decisions of all that would be deterministic
+
+
+class Horizon(NamedTuple):
+    """What is estimated: mean reward of an episode's first decisions, or of all."""
+
+    label: str
+    env_id: str
+    decisions: int | None
+
+
+HORIZONS = (
+    Horizon("first 5 of a session", SESSION, 5),
+    Horizon("session", SESSION, None),
+    Horizon("day", DAY, None),
+)
+
+# In tables → agent, share of uniform decisions.
+TARGETS = {
+    "random": ("random", 0.0),
+    "popularity": ("popularity", EPSILON),
+    "half logging": ("logging?uniform_share=0.5", 0.0),
+    "logging policy": ("logging", 0.0),
+    "affinity": ("agents.rules.baselines:ColumnPolicy?column=affinity", EPSILON),
+    "greedy": ("greedy", EPSILON),
+    "far-sighted": ("farsighted", EPSILON),
+    "planner, cloned": ("planner", EPSILON),
+    "DQN": ("dqn", EPSILON),
+    "DQN, deterministic": ("dqn", 0.0),
+}
+
+
+@dataclass(frozen=True)
+class OpeStudy:
+    """The plan.
+
+    Attributes:
+        folder: Where it writes.
+        sizes: Decisions of each log, ascending.
+        repeats: Logs of each behaviour policy and environment.
+        resamples: Of each interval.
+        truth_episodes: Sessions played for the truth; of days, which are longer, half as many.
+    """
+
+    folder: Path
+    sizes: tuple[int, ...] = (3_000, 10_000, 30_000)
+    repeats: int = 10
+    resamples: int = 300
+    truth_episodes: int = 16_000
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the numbers, in JSON's types."""
+        fields = {name: value for name, value in vars(self).items() if name != "folder"}
+        return {**fields, "sizes": list(self.sizes), "targets": list(TARGETS)}
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Its logs."""
+        return [
+            Cell(behaviour, env_id, repeat)
+            for repeat in range(self.repeats)
+            for env_id in (SESSION, DAY)
+            for behaviour in BEHAVIOURS
+        ]
+
+    def path(self, part: Cell | str) -> Path:
+        """The file of a cell's estimates, or of the truth about a target."""
+        name = f"truth-{part}" if isinstance(part, str) else "-".join(map(str, part))
+        return self.folder / f"{name.replace(', ', '_').replace(' ', '_')}.csv"
+
+    def load(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Truth (target, horizon, value, error) and estimates of what is finished."""
+        return self._table(list(TARGETS)), self._table(self.cells)
+
+    def _table(self, parts: Sequence[Cell | str]) -> pd.DataFrame:
+        tables = [pd.read_csv(path) for part in parts if (path := self.path(part)).exists()]
+        return pd.concat(tables) if tables else pd.DataFrame()
+
+
+class Cell(NamedTuple):
+    """A log of the study."""
+
+    behaviour: str
+    env_id: str
+    repeat: int
+
+
+def make_targets(seed: int = 0) -> dict[str, TargetPolicy]:
+    """The policies that are judged; those that learn do so in the simulator, on days."""
+    env = gym.make(DAY)
+    layout = layout_under(env)
+    assert layout is not None
+    policies: dict[str, Any] = {}
+    for name in dict.fromkeys(agent for agent, _ in TARGETS.values()):
+        policy: Any = agent_spec(name).make(env, seed)
+        if name == "dqn":
+            policy.learn(TRAINING_STEPS)
+        elif name == "planner":
+            policy = _clone(policy, env, seed)
+        elif hasattr(policy, "learn"):
+            policy.learn()
+        policies[name] = policy
+    return {
+        label: TargetPolicy(policies[agent], layout, epsilon, seed=seed)
+        for label, (agent, epsilon) in TARGETS.items()
+    }
+
+
+def _clone(policy: Any, env: gym.Env, seed: int) -> Any:
+    """What a policy does that reads hidden state, as far as observations tell."""
+    decisions = _log(policy, DAY, CLONED_STEPS, seed)
+    return BehaviourCloning(env, seed).learn_offline(decisions, CLONING_UPDATES)
+
+
+def _log(policy: Any, env_id: str, steps: int, seed: int) -> Decisions:
+    """Decisions of a policy, through a file as those of a platform would come."""
+    env: Any = make_training_env(env_id, max(min(steps // 500, 128), 1)).unwrapped
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.parquet"
+        with decision_writer(path, describe(env, env_id, {}, "study", seed)) as writer:
+            for rows in log_decisions(policy, env, steps, seed):
+                writer.write(rows)
+        return read_decisions(path)
+
+
+def find_truth(study: OpeStudy, label: str, target: TargetPolicy) -> None:
+    """Play a target, and write its mean reward for each horizon with the standard error."""
+    rows = []
+    for horizon in HORIZONS:
+        episodes = study.truth_episodes // (2 if horizon.env_id == DAY else 1)
+        if horizon.decisions is None:
+            num_envs = min(1_000, episodes)
+            played = evaluate(target, horizon.env_id, None, episodes, num_envs=num_envs)
+            rewards = played["reward"]
+        else:
+            rewards = first_rewards(target, horizon.env_id, horizon.decisions, episodes)
+        error = rewards.std() / len(rewards) ** 0.5
+        rows.append((label, horizon.label, rewards.mean(), error))
+    _write(pd.DataFrame(rows, columns=["policy", "horizon", "truth", "error"]), study.path(label))
+
+
+def first_rewards(target: TargetPolicy, env_id: str, decisions: int, episodes: int) -> np.ndarray:
+    """(episodes,) sums of the rewards of the first decisions of each."""
+    env = make_training_env(env_id, episodes)
+    observation, _ = env.reset(seed=EVALUATION_SEED)
+    total, playing = np.zeros(episodes), np.ones(episodes, bool)
+    for _ in range(decisions):
+        actions, _ = target.predict(observation)
+        observation, reward, terminated, truncated, _ = env.step(actions)
+        total += np.where(playing, reward, 0.0)
+        playing &= ~(terminated | truncated)
+    env.close()
+    return total
+
+
+def estimate_cell(study: OpeStudy, cell: Cell, targets: Mapping[str, TargetPolicy]) -> None:
+    """Log, judge all targets by all estimators, write."""
+    env = gym.make(cell.env_id)
+    behaviour = agent_spec(BEHAVIOURS[cell.behaviour]).make(env, cell.repeat)
+    whole = _log(behaviour, cell.env_id, study.sizes[-1], 1 + cell.repeat)
+    rows = []
+    for size in study.sizes:
+        decisions = whole.first(size)
+        for horizon in HORIZONS:
+            if horizon.env_id != cell.env_id:
+                continue
+            found = evaluate_off_policy(
+                decisions, targets, horizon.decisions, resamples=study.resamples, seed=cell.repeat
+            )
+            for e in found:
+                answer = (e.policy, e.estimator, e.value, e.low, e.high, e.trusted)
+                rows.append((horizon.label, *cell, size, *answer))
+    columns = ["horizon", "behaviour", "env_id", "repeat", "size", "policy", "estimator"]
+    columns += ["value", "low", "high", "trusted"]
+    _write(pd.DataFrame(rows, columns=columns), study.path(cell))
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+_targets: dict[str, TargetPolicy] = {}  # of a worker
+
+
+def _begin(pickled: bytes) -> None:
+    _targets.update(pickle.loads(pickled))
+
+
+def _work(study: OpeStudy, part: Cell | str) -> None:
+    if isinstance(part, str):
+        find_truth(study, part, _targets[part])
+    else:
+        estimate_cell(study, part, _targets)
+
+
+def play(study: OpeStudy, workers: int) -> Iterator[str]:
+    """Do what is missing, in processes of their own; yields what is done, a line each."""
+    planned: list[Cell | str] = [*TARGETS, *study.cells]
+    parts = [part for part in planned if not study.path(part).exists()]
+    if not parts:
+        return
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")  # read by the processes' libraries as they load
+    pickled = pickle.dumps(make_targets())
+    yield "the policies are trained"
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _begin, (pickled,)) as pool:
+        futures = {pool.submit(_work, study, part): part for part in parts}
+        for done, future in enumerate(as_completed(futures), start=1):
+            future.result()
+            yield f"{done} of {len(parts)}: {futures[future]}"

@@ -1,0 +1,123 @@
+"""How far can off-policy estimates be trusted? Estimates from logs against the simulator's truth.
+
+    python -m scripts.ope_study --quick          # less than ten minutes
+    python -m scripts.ope_study                  # under an hour of two cores
+    python -m scripts.ope_study --report-only --docs
+
+Ten policies, from random to a clone of the planner, are judged by all estimators of scripts.ope
+from logs of three behaviour policies, of several sizes, over three horizons; and played. The tables
+say how each estimator ranks the policies, how often its interval covers the truth, how far it is
+off, and what choosing by it costs. What is finished is kept: the same command goes on where it
+ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from livestream_env.extras import needs
+from livestream_env.files import write_text
+from scripts.command_line import described_parser, positive_int
+
+if TYPE_CHECKING:
+    from agents.experiments.ope import OpeStudy
+
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "offline.md"
+SETTINGS = "settings.json"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = described_parser("scripts.ope_study", __doc__)
+    parser.add_argument("--quick", action="store_true", help="two logs each, none of the largest")
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=positive_int,
+        default=[3_000, 10_000, 30_000],
+        metavar="DECISIONS",
+        help="of each log; default: 3,000, 10,000 and 30,000",
+    )
+    parser.add_argument(
+        "--repeats", type=positive_int, default=10, help="logs of each kind; %(default)s"
+    )
+    parser.add_argument("--resamples", type=positive_int, default=300, help="%(default)s")
+    parser.add_argument(
+        "--episodes", type=positive_int, default=16_000, help="played for the truth; %(default)s"
+    )
+    parser.add_argument(
+        "--workers", type=positive_int, default=2, help="processes, one thread each; %(default)s"
+    )
+    parser.add_argument("--out", type=Path, help="default: results/ope, or ope-quick")
+    parser.add_argument("--report-only", action="store_true", help="tables of what is finished")
+    parser.add_argument("--docs", action="store_true", help=f"also fill docs/{DOCS.name}")
+    return parser
+
+
+def quick(study: OpeStudy) -> OpeStudy:
+    """The same in less than ten minutes of two cores."""
+    sizes = tuple(size for size in study.sizes if size <= 10_000) or study.sizes[:1]
+    return dataclasses.replace(
+        study, sizes=sizes, repeats=2, truth_episodes=study.truth_episodes // 4
+    )
+
+
+def check_folder(study: OpeStudy) -> None:
+    """``ValueError`` if the folder holds a study of other settings; else they are noted there."""
+    path, mine = study.folder / SETTINGS, study.settings()
+    if path.exists():
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+        for name, value in mine.items():
+            # More repeats only add logs.
+            if name != "repeats" and theirs.get(name) != value:
+                raise ValueError(
+                    f"{study.folder} holds a study with {name} = {theirs.get(name)}, now it is "
+                    f"{value}: choose another --out, or delete the folder"
+                )
+    study.folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(mine, indent=2) + "\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the study; returns the exit status."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    with needs("agents", "scripts.ope_study"):
+        from agents.experiments.ope import OpeStudy, play
+        from agents.reports.ope_study import study_tables
+        from agents.reports.page import fill, provenance
+    out = args.out or Path("results") / ("ope-quick" if args.quick else "ope")
+    sizes = tuple(sorted(args.sizes))
+    study = OpeStudy(out, sizes, args.repeats, args.resamples, args.episodes)
+    if args.quick:
+        study = quick(study)
+    try:
+        check_folder(study)
+        if not args.report_only:
+            for line in play(study, args.workers):
+                print(line, file=sys.stderr, flush=True)
+    except ValueError as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on with what is missing")
+        return 130
+    truth, estimates = study.load()
+    if truth.empty or estimates.empty:
+        parser.error(f"{out} holds no finished study")
+    command = "python -m scripts.ope_study" + (" --quick" if args.quick else "")
+    text = "\n".join([*study_tables(truth, estimates), "", provenance(command)])
+    write_text(out / "ope.md", text + "\n")
+    print(text)
+    if args.docs:
+        write_text(DOCS, fill(DOCS.read_text(encoding="utf-8"), "ope study", text))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
