@@ -262,6 +262,7 @@ class TestRanges:
             ("start_s", 1.0, "start_s must be 04:00 of a day"),
             ("visit_start_s", 0.0, "visit_start_s must lie between"),
             ("clicks", 2, "clicks must be at most impression"),
+            ("called", 31, "called must be -1 or an entry below num_attached"),
             ("attached_room", 0, "attached_room must be a room of attached_streamer"),
             ("attached_until_s", np.inf, "attached_until_s must be that of attached_room"),
         ],

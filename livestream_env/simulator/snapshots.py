@@ -166,6 +166,7 @@ def _of_attached(s: NDArray[Any], world: World) -> Iterator[tuple[str, NDArray[n
         "attached_streamer must be -1 from num_attached on, and only there",
         filled != (streamer >= 0),
     )
+    yield "called must be -1 or an entry below num_attached", s["called"] >= s["num_attached"]
     first, count = world.streamers["first_room"], world.streamers["num_rooms"]
     past = room - first[streamer] == count[streamer]  # none of hers is to come
     own = (room >= first[streamer]) & (room < first[streamer] + count[streamer])
