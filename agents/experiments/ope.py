@@ -36,6 +36,7 @@ from livestream_env.wrappers import layout_under
 DAY, SESSION = "LiveStreamRec-v0", "LiveStreamRecSession-v0"
 TRAINING_STEPS = 100_000  # of the DQN
 CLONED_STEPS, CLONING_UPDATES = 30_000, 2_000
+NUM_ENVS = 1_000  # played side by side for the truth
 EPSILON = 0.3  # share of uniform decisions of all that would be deterministic
 
 
@@ -167,8 +168,7 @@ def find_truth(study: OpeStudy, label: str, target: TargetPolicy) -> None:
     for horizon in HORIZONS:
         episodes = study.truth_episodes // (2 if horizon.env_id == DAY else 1)
         if horizon.decisions is None:
-            num_envs = min(1_000, episodes)
-            played = evaluate(target, horizon.env_id, None, episodes, num_envs=num_envs)
+            played = evaluate(target, horizon.env_id, None, episodes, num_envs=NUM_ENVS)
             rewards = played["reward"]
         else:
             rewards = first_rewards(target, horizon.env_id, horizon.decisions, episodes)
@@ -179,16 +179,19 @@ def find_truth(study: OpeStudy, label: str, target: TargetPolicy) -> None:
 
 def first_rewards(target: TargetPolicy, env_id: str, decisions: int, episodes: int) -> np.ndarray:
     """(episodes,) sums of the rewards of the first decisions of each."""
-    env = make_training_env(env_id, episodes)
-    observation, _ = env.reset(seed=EVALUATION_SEED)
-    total, playing = np.zeros(episodes), np.ones(episodes, bool)
-    for _ in range(decisions):
-        actions, _ = target.predict(observation)
-        observation, reward, terminated, truncated, _ = env.step(actions)
-        total += np.where(playing, reward, 0.0)
-        playing &= ~(terminated | truncated)
+    env = make_training_env(env_id, min(episodes, NUM_ENVS))
+    totals = []
+    for start in range(0, episodes, env.num_envs):
+        observation, _ = env.reset(seed=EVALUATION_SEED + start)
+        total, playing = np.zeros(env.num_envs), np.ones(env.num_envs, bool)
+        for _ in range(decisions):
+            actions, _ = target.predict(observation)
+            observation, reward, terminated, truncated, _ = env.step(actions)
+            total += np.where(playing, reward, 0.0)
+            playing &= ~(terminated | truncated)
+        totals.append(total)
     env.close()
-    return total
+    return np.concatenate(totals)[:episodes]
 
 
 def estimate_cell(study: OpeStudy, cell: Cell, targets: Mapping[str, TargetPolicy]) -> None:

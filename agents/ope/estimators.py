@@ -97,8 +97,9 @@ def estimators(
     ``snis``      sum rho_{0:H} G / sum rho_{0:H}                        Precup et al. 2000
     ``pdis``      mean of sum_t rho_{0:t} g_t r_t                        Precup et al. 2000
     ``snpdis``    sum_t (sum_i rho_{0:t} g_t r_t / sum_i rho_{0:t})      Thomas 2015, CWPDIS
-    ``phis``      mean over those running at t of rho_{t-1:t} g_t r_t,   Hu & Wager 2023
-                  normalised, times their share, summed over t
+    ``phis``      sum_t S_t R_t: weighted by rho_{t-1:t}, R_t is the     Hu & Wager 2023;
+                  mean of g_t r_t over those running at t, S_t their     Kaplan & Meier 1958
+                  share, the product of the shares that went on
     ``dm``        mean of V(s_0)                                         Le et al. 2019
     ``dr``        mean of V(s_0) + sum_t rho_{0:t} g_t d_t               Jiang & Li 2016
     ``wdr``       as dr, weights over their sum as in snpdis             Thomas & Brunskill 2016
@@ -116,7 +117,7 @@ def estimators(
         "snis": _ratio(last[:, None], log.returns[:, None]),
         "pdis": _mean(_times(cumulative, gains).sum(axis=1)),
         "snpdis": _ratio(cumulative, gains),
-        "phis": _ratio(np.where(log.running, weights.recent, 0.0), gains, log.running),
+        "phis": _product_limit(weights.recent, gains, log.running),
     }
     if values is None or weights.marginal is None:
         return found
@@ -148,15 +149,10 @@ def _mean(terms: Array) -> Estimator:
     return estimate
 
 
-def _ratio(weights: Array, terms: Array, counted: NDArray[np.bool_] | None = None) -> Estimator:
+def _ratio(weights: Array, terms: Array) -> Estimator:
     """The sum over steps of the weighted means over episodes of ``terms`` (E, H).
 
     NaN if at a step at which something was gained all weights are 0 or one is infinite.
-
-    Args:
-        weights: (E, H).
-        terms: (E, H).
-        counted: bool (E, H): a mean counts by the share of these; None: fully.
     """
     scaled = weights / weights.max(axis=0)
     weighted = _times(scaled, terms)
@@ -164,12 +160,33 @@ def _ratio(weights: Array, terms: Array, counted: NDArray[np.bool_] | None = Non
 
     @_quiet
     def estimate(counts: Array) -> Array:
-        means = counts @ weighted[:, asked] / (counts @ scaled[:, asked])
-        if counted is None:
-            return means.sum(axis=1)
-        shares = counts @ counted[:, asked] / counts.sum(axis=1, keepdims=True)
-        # A step that no drawn episode reached brings nothing.
-        return np.where(shares > 0.0, means * shares, 0.0).sum(axis=1)
+        return (counts @ weighted[:, asked] / (counts @ scaled[:, asked])).sum(axis=1)
+
+    return estimate
+
+
+def _product_limit(weights: Array, terms: Array, running: NDArray[np.bool_]) -> Estimator:
+    """The sum over steps of the weighted mean of ``terms`` (E, H) over those running, times S_t.
+
+    S_t, the share that runs at t, is the product of the weighted shares that went on before
+    (Kaplan & Meier 1958). Steps from one on at which none of those running has a weight are left
+    out; NaN if that is the first one.
+    """
+    scaled = np.where(running, weights, 0.0)
+    scaled = scaled / scaled.max(axis=0)
+    scaled[:, 1:] = np.where(np.isnan(scaled[:, 1:]), 0.0, scaled[:, 1:])
+    weighted = _times(scaled, terms)
+    going_on = np.zeros_like(scaled)
+    going_on[:, :-1] = scaled[:, :-1] * running[:, 1:]
+
+    @_quiet
+    def estimate(counts: Array) -> Array:
+        total = counts @ scaled
+        share = np.ones_like(total)
+        share[:, 1:] = np.cumprod((counts @ going_on / total)[:, :-1], axis=1)
+        gained = counts @ weighted / total
+        gained[:, 1:] = np.where((total > 0.0) & (share > 0.0), share * gained, 0.0)[:, 1:]
+        return gained.sum(axis=1)
 
     return estimate
 

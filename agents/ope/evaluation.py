@@ -64,8 +64,8 @@ def evaluate_off_policy(
 
     Args:
         decisions: Logged, with propensities.
-        targets: Name → policy. What they share is learned once, so each one's values depend a
-            little on nothing else than the log and the seed.
+        targets: Name → policy. The features are learned once for all; adding a target changes no
+            other's estimates.
         horizon: Decisions that count of an episode; None: all.
         gamma: Discount per step, or per ``tau_s`` seconds.
         tau_s: Seconds that cost one factor ``gamma``; None: a step does.

@@ -34,7 +34,7 @@ BATCH_SIZE = 512
 LEARNING_RATE = 2e-3
 EPOCHS = 15  # how often each step is learned from, unless those are too few or too many updates
 FEWEST_UPDATES, MOST_UPDATES = 300, 5_000
-RIDGE = 0.03  # per decision: what the log hardly tells is taken to be 0
+RIDGE = 0.003  # per decision: what the log hardly tells is taken to be 0
 _BLOCK = 2**11  # decisions at once: 10 MB of features
 
 

@@ -100,6 +100,22 @@ def test_a_window_as_long_as_the_episode_is_per_decision_weighting():
     np.testing.assert_array_equal(recent_weights(ratio, 1), ratio)
 
 
+def test_partial_history_counts_who_goes_on():
+    log, state, action = tabular.play(40_000, 8)
+    chances = probabilities(TARGET, log, state, action)
+    weights = weights_of(log, chances, None)
+    whole = weights._replace(recent=weights.cumulative)
+    estimate = point(estimators(log, whole), log)
+    assert estimate["phis"] == pytest.approx(tabular.value(TARGET), rel=0.05)
+    # Beyond a step at which nobody running has a weight nothing is known.
+    cut = weights.recent.copy()
+    cut[:, 2] = 0.0
+    early = np.arange(4) < 2
+    expected = point(estimators(log, weights._replace(recent=np.where(early, cut, 0.0))), log)
+    found = point(estimators(log, weights._replace(recent=cut)), log)
+    assert 0.0 < found["phis"] == pytest.approx(expected["phis"])
+
+
 def test_marginal_weights_are_the_ratio_of_state_densities():
     log, state, action = tabular.play(40_000, 4)
     ratio = probabilities(TARGET, log, state, action) / log.behaviour
