@@ -74,6 +74,34 @@ def test_every_option_that_a_page_gives_exists(page: Path) -> None:
         assert re.search(rf"{option}\b", help_of(name)), f"scripts.{name} {option}"
 
 
+def test_every_command_line_and_package_is_on_the_page_of_the_architecture() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("## `scripts`")[2]
+    scripts = {
+        path.stem
+        for path in (ROOT / "scripts").glob("*.py")
+        if "def main(" in path.read_text(encoding="utf-8")
+    }
+    assert scripts <= set(re.findall(r"`(\w+)`", table))
+    packages = page.partition("## `agents`")[2].partition("## `scripts`")[0]
+    named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\* \*\*(.*)\*\*", packages, re.M))))
+    agents = {path.stem for path in (ROOT / "agents").glob("[!_]*") if path.name != "__pycache__"}
+    assert agents <= named
+
+
+def test_numbers_of_the_readme_are_those_of_the_results() -> None:
+    def rows(page: str) -> dict[str, set[str]]:
+        lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+        cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+        return {row[0].partition(":")[0]: set(row[1:]) for row in reversed(cells) if len(row) > 3}
+
+    results = rows("docs/results.md")
+    agents = {name: row for name, row in rows("README.md").items() if name.startswith("`")}
+    assert {"`dqn`", "`sb3-dqn`", "`random`"} <= set(agents)
+    for name, numbers in agents.items():
+        assert numbers <= results[name], name
+
+
 def test_every_page_is_in_the_navigation_of_the_site() -> None:
     listed = re.findall(r"^ +- (?:.*: )?([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
     pages = {place_of(page) for page in PAGES if page.parent != ROOT} | set(ELSEWHERE.values())
@@ -84,9 +112,10 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
 def test_this_version_is_the_same_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert livestream_env.__version__ == project["version"]
-    page = (ROOT / "docs" / "reporting.md").read_text(encoding="utf-8")
-    named = re.findall(r"(?:livestream-env |version = \{)(\d[\d.]*\d)", page)
-    assert named and set(named) == {project["version"]}
+    for name in ("reporting.md", "start.md"):
+        page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        named = re.findall(r"(?:livestream-env |livestream_env-|version = \{)(\d[\d.]*\d)", page)
+        assert named and set(named) == {project["version"]}
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     version, day = re.findall(r"^## \[([\d.]+)\] - ([\d-]+)$", changelog, re.MULTILINE)[0]
     assert version == project["version"]

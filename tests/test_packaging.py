@@ -1,6 +1,7 @@
 """The wheel, as a stranger meets it: installed where there is no checkout."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -58,6 +59,22 @@ def test_wheel_holds_only_the_environment(wheel: Path) -> None:
     assert not [name for name in names if name.endswith((".pyc", ".nbi", ".nbc"))]
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "livestream_env").rglob("*.py")}
     assert sources <= set(names)
+
+
+def test_links_of_the_readme_lead_somewhere_on_pypi(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as files:
+        (name,) = (name for name in files.namelist() if name.endswith("METADATA"))
+        page = files.read(name).decode()
+    readme = (ROOT / "README.md").read_text("utf-8")
+    expected = re.findall(r"\]\(([^)]*)\)", readme)
+    links = re.findall(r"\]\(([^)]*)\)", page)
+    assert len(links) == len(expected) > 0
+    version = re.findall(r"^Version: (.*)$", page, re.MULTILINE)[0]
+    for link, path in zip(links, expected, strict=True):
+        if link != path:
+            kind = "raw" if path.endswith((".gif", ".png")) else "blob"
+            path = f"https://github.com/livestreamrec/livestreamrec/{kind}/v{version}/{path}"
+        assert link == path and link.startswith("https://")
 
 
 def test_episode_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The code in the README, and on the pages that greet a visitor, runs."""
+"""The code in the README, and on the first pages that a visitor reads, runs."""
 
 import re
 import sys
@@ -29,11 +29,18 @@ def test_an_agent_of_ones_own(tmp_path, monkeypatch):
     from agents.evaluation import evaluate
     from agents.policy import agent_spec
 
-    (tmp_path / "my_agent.py").write_text(block_with("class Likes"), encoding="utf-8")
+    tutorial = (ROOT / "docs" / "tutorials" / "own_agent.py").read_text("utf-8")
+    (module,) = re.findall(r'Path\("(\w+)\.py"\)\.write_text', tutorial)
+    (code,) = re.findall(r"'{3}(.*?)'{3}", tutorial, re.DOTALL)
+    (tmp_path / f"{module}.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    agent = agent_spec("my_agent:Likes").make(gym.make("LiveStreamRec-v0"), seed=0)
-    sys.modules.pop("my_agent")
-    assert evaluate(agent, episodes=64)["clicks"].sum() > 0
+    pages = tutorial + (ROOT / "docs" / "results.md").read_text("utf-8")
+    named = re.findall(rf"{module}:[\w?=.]+", pages)
+    assert f"{module}:Likes?cover=0.75" in named
+    for spec in set(named):
+        agent = agent_spec(spec).make(gym.make("LiveStreamRec-v0"), seed=0)
+        assert evaluate(agent, episodes=64)["clicks"].sum() > 0
+    sys.modules.pop(module)
 
 
 @pytest.mark.parametrize(
@@ -51,10 +58,19 @@ def test_changing_the_world(line, tmp_path, monkeypatch):
     assert "action_mask" in info
 
 
-def test_a_world_from_logs(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_a_world_from_logs(tmp_path, monkeypatch):
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)
     names = {}
-    exec(block_with("fit(read_logs"), names)
+    exec(block_with("fit(read_logs", "docs/calibration.md"), names)
     observation, _ = names["env"].reset(seed=0)
     assert names["env"].observation_space.contains(observation)
-    assert len(names["world"].viewers) == 200
+    assert len(names["fitted"].world.viewers) == 200
+    assert names["gym"].make("LiveStreamRec-v0", world="my_world.npz").reset(seed=0)
+
+
+def test_the_dqn_in_python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = block_with('save("my_dqn")', "docs/reference/agents.md")
+    exec(code.replace("150_000, progress_bar=True", "500"), {})
+    assert (tmp_path / "my_dqn.safetensors").is_file()

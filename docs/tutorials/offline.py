@@ -78,7 +78,9 @@ for name, agent in learners.items():
 # Where there is no simulator, a policy is judged by the log alone. The simplest estimate weighs each decision
 # by how much more often the new policy takes it, per decision and self-normalised; the propensities are in the
 # file. Over a day of some 35 decisions such weights are products, so that one-step estimates as this one answer
-# another question: what is the next reward, in the moments that the log has seen?
+# another question: what is the next reward, in the moments that the log has seen? What a whole episode would
+# bring, by ten estimators and with what speaks against each, `python -m scripts.ope` says
+# ([when to believe it](../offline.md#what-would-it-have-earned)).
 
 # %%
 greedy, _ = learners["dqn"].predict(decisions.observations[taken], deterministic=True)

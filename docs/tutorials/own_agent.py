@@ -72,7 +72,8 @@ sys.path.insert(0, ".")
 
 # %% [markdown]
 # An agent is named as `module:Class`, on the command line as in Python; settings follow a question mark
-# and are part of its name in every table.
+# and are part of its name in every table, those of the project's own agents, too:
+# `dqn?double=false&n_step=1`.
 
 # %%
 env = gym.make("LiveStreamRec-v0")

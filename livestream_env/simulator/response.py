@@ -1,6 +1,6 @@
 """How a viewer responds to a room: click, watch time, likes, comments, gift, follow.
 
-The equations are in the README's model section; every coefficient is a field of
+The equations are in docs/model/equations.md; every coefficient is a field of
 :class:`livestream_env.config.SimulatorConfig`.
 """
 
