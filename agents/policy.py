@@ -131,8 +131,8 @@ def _check_arguments(refusal: str, cls: Any, arguments: Mapping[str, Any]) -> No
         check_names(arguments, valid, refusal)
 
 
-def _rule(name: str, target: str, group: Group = "rule", **known: Any) -> AgentSpec:
-    return AgentSpec(name, f"agents.rules.{target}", group=group, seeds=1, **known)
+def _rule(name: str, target: str, group: Group = "rule", seeds: int = 1, **known: Any) -> AgentSpec:
+    return AgentSpec(name, f"agents.rules.{target}", group=group, seeds=seeds, **known)
 
 
 def _learner(
@@ -148,6 +148,8 @@ AGENTS: dict[str, AgentSpec] = {
     for spec in (
         _rule("random", "baselines:RandomPolicy"),
         _rule("popularity", "baselines:PopularityPolicy"),
+        _rule("affinity", "baselines:ColumnPolicy", seeds=0),
+        _rule("static-linear", "static_linear:StaticLinearPolicy", seeds=0),
         _rule("max-ctr", "baselines:MaxCTRPolicy"),
         _rule("logging", "baselines:LoggingPolicy"),
         _learner("linucb", "agents.rules.baselines:LinUCB", "bandit",

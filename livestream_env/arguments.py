@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self, TypeVar
 
-from livestream_env.config import SimulatorConfig, WorldConfig
+from livestream_env.config import SYNTHETIC_WORLDS, SimulatorConfig, WorldConfig
 from livestream_env.observation import OBSERVE
 from livestream_env.reward import WATCH_FORMS, weight_vector
 from livestream_env.settings import (
@@ -38,7 +38,8 @@ _Class = TypeVar("_Class", bound=type)
 
 def _check_world(name: str, value: object) -> object:
     if not isinstance(value, (str, os.PathLike, World)):
-        raise ValueError(f"{name} must be 'default', a path or a World, got {value!r}")
+        named = ", ".join(map(repr, SYNTHETIC_WORLDS))
+        raise ValueError(f"{name} must be one of {named}, a path or a World, got {value!r}")
     if isinstance(value, str) and value.startswith("World("):  # from the JSON of an EnvSpec
         raise ValueError(
             f"{name} was given as an object where this was written, and only described: {value}; "
@@ -87,7 +88,8 @@ class EnvArguments(Settings):
     world: str | os.PathLike[str] | World = setting(  # noqa: RUF009 - makes a field
         "default",
         _check_world,
-        '``"default"`` (synthetic), the path of a world\'s ``.npz``, or a :class:`World`.',
+        '``"default"`` or ``"deep"`` (synthetic), the path of a world\'s ``.npz``, or a '
+        ":class:`World`.",
     )
     world_seed: int = integer(0, 0, 2**63 - 1, "of the synthetic world.", whole_floats=False)
     horizon: str | int = setting(
@@ -161,14 +163,17 @@ class EnvArguments(Settings):
             ValueError: they do not fit the world, or each other.
             FileNotFoundError: ``world`` names a file that does not exist.
         """
-        config: dict[str, Any] = dict(self.config or {})  # type: ignore[arg-type]
+        named = SYNTHETIC_WORLDS.get(self.world) if isinstance(self.world, str) else None
+        config: dict[str, Any] = dict(named or {})
+        config.update(self.config or {})  # type: ignore[arg-type]
         of_world = {name: config.pop(name) for name in WorldConfig.names() if name in config}
-        if isinstance(self.world, str) and self.world == "default":
+        if named is not None:
             made = World.synthetic(WorldConfig().replace(of_world), self.world_seed)
         elif of_world or self.world_seed:
             name = next(iter(of_world), "world_seed")
             raise ValueError(
-                f"{name} shapes the synthetic world: it needs world='default', got {self.world!r}"
+                f"{name} shapes the synthetic world: it needs world='default' or another name, got "
+                f"{self.world!r}"
             )
         else:
             made = self.world if isinstance(self.world, World) else World.load(self.world)

@@ -212,3 +212,80 @@ class SimulatorConfig(_Parameters):
     def log_gap_s(self) -> float:
         """Log of the median gap between visits, seconds, at activity 1 and satisfaction 0."""
         return math.log(86_400.0 / self.visits_per_day)
+
+
+# Worlds that have a name: what the environment's ``world`` argument takes, and the parameters in
+# which each differs from the defaults.
+SYNTHETIC_WORLDS: dict[str, dict[str, float]] = {
+    "default": {},
+    # Who watches and what happened before decide, not one price: some viewers mind sensational
+    # rooms and some seek them, which their reactions tell; ties to streamers with a strong
+    # community, and broad tastes, bring viewers back. Measured in docs/model/deep.md.
+    "deep": {
+        # Streamers, and covers that tell most of what is behind them
+        "num_streamers": 4_000,
+        "popularity_std": 2.8,
+        "cover_correlation": 0.92,
+        "community_std": 1.5,
+        "community_sensationalism": -0.3,
+        "community_quality": -0.4,
+        # Viewers
+        "interest_std": 0.4,
+        "sensitivity_mean": 0.5,
+        "sensitivity_std": 1.0,
+        "sensitivity_min": -1.0,
+        "sensitivity_demographic": 0.65,
+        "past_regret_correlation": 0.9,
+        "click_propensity_std": 0.1,
+        "activity_log_std": 0.45,
+        "gift_propensity_log_std": 0.6,
+        "initial_attachments": 7.0,
+        "initial_strength_min": 0.01,
+        "initial_strength_max": 0.35,
+        # Clicks
+        "click_bias": -2.15,
+        "click_affinity": 0.7,
+        "click_attachment": 0.3,
+        "click_sensationalism": 0.5,
+        "click_satisfaction": 0.4,
+        "click_seen": 0.2,
+        "click_audience": 0.1,
+        # Watch times
+        "watch_bias": -1.6,
+        "watch_sensationalism": 0.2,
+        "watch_sensitivity": 0.15,
+        "watch_satisfaction": 0.8,
+        "watch_noise_std": 2.22,
+        # Events
+        "like_per_min": 0.024,
+        "comment_per_min": 0.044,
+        "gift_per_min": 0.011,
+        "gift_base": 0.5,
+        "gift_attachment": 1.5,
+        "gift_audience": 0.1,
+        "gift_price_log_mean": 0.65,
+        "gift_price_log_std": 2.5,
+        "gift_price_propensity": 2.6,
+        "gift_price_tier": 0.42,
+        # What stays: attachment, mood
+        "attachment_gain": 0.05,
+        "attachment_scale_s": 20.0,
+        "attachment_half_life_days": 5.0,
+        "satisfaction_harm": 8.0,
+        "satisfaction_limit": 1.5,
+        # Leaving and returning
+        "exit_satisfaction": 1.45,
+        "visits_per_day": 1.1,
+        "return_satisfaction": 0.9,
+        "return_loyalty": 8.0,
+        "return_breadth": 4.0,
+        "return_limit": 1.15,
+        "notification": 1.0,
+        # Retrieval and audiences
+        "retrieval_memory": 12,
+        "audience_rhythm": 0.7,
+        "audience_age": 0.8,
+        "audience_highlight": 0.3,
+        "audience_noise_std": 0.3,
+    },
+}

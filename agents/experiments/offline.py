@@ -66,7 +66,7 @@ LEARNERS = (
 RULE_LABELS = {
     "random": "random",
     "logging": "logging policy",
-    "agents.rules.baselines:ColumnPolicy?column=affinity": "affinity",
+    "affinity": "affinity",
     "greedy": "greedy",
 }
 

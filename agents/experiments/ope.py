@@ -60,7 +60,7 @@ TARGETS = {
     "popularity": ("popularity", EPSILON),
     "half logging": ("logging?uniform_share=0.5", 0.0),
     "logging policy": ("logging", 0.0),
-    "affinity": ("agents.rules.baselines:ColumnPolicy?column=affinity", EPSILON),
+    "affinity": ("affinity", EPSILON),
     "greedy": ("greedy", EPSILON),
     "far-sighted": ("farsighted", EPSILON),
     "planner, cloned": ("planner", EPSILON),

@@ -21,7 +21,7 @@ MODEL_FILE = "model.safetensors"
 # on fewer viewer-days than a comparison takes: that is done while the person plays.
 RIVALS = {
     "random": "random",
-    "affinity": "agents.rules.baselines:ColumnPolicy?column=affinity",
+    "affinity": "affinity",
     "greedy-oracle": "greedy-oracle",
     "farsighted-oracle": "farsighted-oracle?episodes=64",
     "planner": "planner?viewer_days=200",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from livestream_env.config import SYNTHETIC_WORLDS
 from livestream_env.decisions.description import Description
 from livestream_env.decisions.reading import DecisionFile
 from livestream_env.decisions.schema import COLUMNS, NO_ACTION, OBSERVATION, Rows
@@ -73,7 +74,7 @@ def write_minari(file: DecisionFile, dataset_id: str) -> Any:
     """
     folder, about = check_dataset_id(dataset_id), file.description
     world = about.env_kwargs.get("world", "default")
-    is_file = world != "default" and os.path.exists(world)
+    is_file = world not in SYNTHETIC_WORLDS and os.path.exists(world)
     env = about.make_env(**({"world": os.path.abspath(world)} if is_file else {}))
     namespace = parse_dataset_id(dataset_id)[0]
     if namespace is not None and namespace not in list_local_namespaces():
