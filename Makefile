@@ -18,7 +18,7 @@ export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv compare benchmark sample-log speed test test-slow fuzz test-portable \
-	test-portable-quick docs tutorials lint format clean
+	test-portable-quick examples docs tutorials lint format clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -91,6 +91,9 @@ test-portable: $(STAMP)  ## The tests as another processor would run them
 test-portable-quick: $(STAMP)  ## Those of them that compare with stored numbers
 	$(PORTABLE) $(BIN)/python -m pytest -n 2 -m "not slow" $(PORTABLE_QUICK) $(ARGS)
 
+examples: $(STAMP)  ## Train with every library; ARGS="tianshou_dqn --timesteps 500" for one, or less
+	$(BIN)/python examples/run.py --pip-flags="$(PIP_FLAGS)" $(ARGS)
+
 clean:  ## Remove .venv, the site and the caches
-	rm -rf $(VENV) build/docs build/site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build/docs build/examples build/site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
