@@ -29,6 +29,7 @@ def test_deep_has_its_parameters_and_config_goes_before():
         "LiveStreamRec-v0", world="deep", config={**SMALLER, "notification": 0.5}, traces=True
     )
     config, seed = env.unwrapped.world.recipe
+    simulator = env.unwrapped.simulation.config
     assert config.num_streamers == 200 and seed == 0
     for parameter in ("sensitivity_std", "community_std", "interest_std"):
         assert getattr(config, parameter) == SYNTHETIC_WORLDS["deep"][parameter]
@@ -44,7 +45,7 @@ def test_survives_in_a_specification():
     env = gym.make("LiveStreamRec-v0", world="deep", config=SMALLER, world_seed=4)
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     assert again.unwrapped.world is env.unwrapped.world
-    assert again.unwrapped.simulation.config == env.unwrapped._simulation.config
+    assert again.unwrapped.simulation.config == env.unwrapped.simulation.config
 
 
 def test_an_unknown_name_is_a_path():
