@@ -33,11 +33,8 @@ def test_deep_has_its_parameters_and_config_goes_before():
     assert config.num_streamers == 200 and seed == 0
     for parameter in ("sensitivity_std", "community_std", "interest_std"):
         assert getattr(config, parameter) == SYNTHETIC_WORLDS["deep"][parameter]
-    assert (
-        env.unwrapped.simulation.config.satisfaction_harm
-        == SYNTHETIC_WORLDS["deep"]["satisfaction_harm"]
-    )
-    assert env.unwrapped.simulation.config.notification == 0.5
+    assert simulator.satisfaction_harm == SYNTHETIC_WORLDS["deep"]["satisfaction_harm"]
+    assert simulator.notification == 0.5
     check_env(env.unwrapped, skip_render_check=True)
 
 
