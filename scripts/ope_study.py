@@ -84,6 +84,17 @@ def check_folder(study: OpeStudy) -> None:
     write_text(path, json.dumps(mine, indent=2) + "\n")
 
 
+def command(parser: argparse.ArgumentParser, args: argparse.Namespace) -> str:
+    """The command with those options that decide the numbers."""
+    words = ["python -m scripts.ope_study", *["--quick"] * args.quick]
+    for name in ("sizes", "repeats", "resamples", "episodes"):
+        value = getattr(args, name)
+        if value != parser.get_default(name):
+            shown = " ".join(map(str, value)) if name == "sizes" else str(value)
+            words.append(f"--{name} {shown}")
+    return " ".join(words)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the study; returns the exit status."""
     parser = make_parser()
@@ -110,8 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     truth, estimates = study.load()
     if truth.empty or estimates.empty:
         parser.error(f"{out} holds no finished study")
-    command = "python -m scripts.ope_study" + (" --quick" if args.quick else "")
-    text = "\n".join([*study_tables(truth, estimates), "", provenance(command)])
+    text = "\n".join([*study_tables(truth, estimates), "", provenance(command(parser, args))])
     write_text(out / "ope.md", text + "\n")
     print(text)
     if args.docs:

@@ -12,7 +12,7 @@ from livestream_env.decisions import Decisions
 from livestream_env.observation import ObservationLayout
 from livestream_env.settings import check_number
 
-_BLOCK = 2**13  # observations at a time: 10 MB
+_BLOCK = 2**10  # observations at a time; networks keep memory for each of eight sizes
 
 
 class TargetPolicy:

@@ -91,10 +91,9 @@ def diagnose(
         size, share = float(sizes.min()), float(shares.max())
         if size < LEAST_EFFECTIVE:
             short = int(np.argmax(sizes < LEAST_EFFECTIVE)) + 1
-            when = "" if kind == WHOLE else f" after {short} decisions"
             reasons.append(
                 f"effective sample size {size:.0f} of {log.num_episodes:,} episodes: "
-                f"below {LEAST_EFFECTIVE:.0f}{when}"
+                f"below {LEAST_EFFECTIVE:.0f} after {short} decisions"
             )
         if share > MOST_SHARE:
             reasons.append(f"one episode has {share:.0%} of the weight")
@@ -115,9 +114,10 @@ def diagnose(
 
 def _used(kind: int, log: Trajectories, weights: Weights) -> Array:
     """(E, steps), those that matter."""
-    if kind == WHOLE:
-        return weights.cumulative[:, -1:]
     steps = slice(log.common_steps)
+    if kind == WHOLE:
+        # Of whole episodes alone it looks fine where long ones have lost all weight to short ones.
+        return np.concatenate([weights.cumulative[:, steps], weights.cumulative[:, -1:]], axis=1)
     if kind == RECENT:
         return np.where(log.running, weights.recent, 0.0)[:, steps]
     if kind == MARGINAL:
