@@ -26,9 +26,10 @@ help:  ## Show the targets
 venv: $(STAMP)  ## Create .venv with the pinned versions
 
 $(STAMP): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { \
+	@# One that is there stays, with its Python.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || command -v $(PYTHON) >/dev/null || { \
 		echo "$(PYTHON) not found: install Python 3.11 or later, or name one: make PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@# Progress bars for people, silence for logs.
 	[ -t 1 ] && quiet= || quiet=-q; PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install \
 		--disable-pip-version-check --no-input $$quiet $(PIP_FLAGS) -e ".[agents,logs,minari,sb3,tune,ray,export,render,dev]"

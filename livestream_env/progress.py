@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -148,8 +149,11 @@ def _bar_class() -> Any:
 
             return tqdm
         if "IPython" in sys.modules:  # a notebook is no terminal, and has bars of its own
-            from tqdm.auto import notebook_tqdm
-            from tqdm.auto import tqdm as auto
+            with warnings.catch_warnings():
+                # Without ipywidgets tqdm warns that its bar is text; then there are lines here.
+                warnings.simplefilter("ignore")
+                from tqdm.auto import notebook_tqdm
+                from tqdm.auto import tqdm as auto
             from tqdm.std import tqdm as text
 
             return auto if notebook_tqdm is not text else None

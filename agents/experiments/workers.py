@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import cast
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from agents.experiments.jobs import Job, longest_first
 from livestream_env.progress import Progress, duration
