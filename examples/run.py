@@ -27,6 +27,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 VENVS = ROOT / "build" / "examples"
+SCORE = re.compile(r"[\w-]+ -?[\d.]+, random ")  # as scoring.print_scores prints it
 BLOCK = re.compile(r"(?m)^# /// script$\n((?:^#.*$\n)+?)^# ///$")
 
 
@@ -86,7 +87,7 @@ def make_python(needs: dict[str, Any], pip_flags: list[str]) -> Path:
 
 
 def run(python: Path, name: str, options: list[str]) -> str:
-    """Run an example; the last line that it printed, or that it failed."""
+    """Run an example; the scores that it printed, or that it failed."""
     command = [python, Path(__file__).with_name(f"{name}.py"), *options]
     with subprocess.Popen(
         command,
@@ -95,10 +96,12 @@ def run(python: Path, name: str, options: list[str]) -> str:
         text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     ) as process:
-        line = ""
+        scores = []
         for line in process.stdout or ():
             print(line, end="", flush=True)
-    return line.strip() if process.returncode == 0 else f"failed ({process.returncode})"
+            if SCORE.match(line):
+                scores.append(line.strip())
+    return "; ".join(scores) if process.returncode == 0 else f"failed ({process.returncode})"
 
 
 def version_of(python: Path, requirement: Requirement) -> str:

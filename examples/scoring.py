@@ -13,6 +13,7 @@ import livestream_env  # noqa: F401  (registers the environments)
 from agents.evaluation import evaluate
 from agents.rules.baselines import RandomPolicy
 
+ENV_ID = "LiveStreamRec-v0"
 # Observations (B, D) and masks, bool (B, N), to actions (B,).
 Act = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -28,17 +29,15 @@ def command_line(description: str | None, timesteps: int) -> argparse.ArgumentPa
     return parser
 
 
-def print_scores(
-    act: Act, episodes: int, env_id: str = "LiveStreamRec-v0", **env_kwargs: Any
-) -> None:
+def print_scores(act: Act, episodes: int, name: str = "score", **env_kwargs: Any) -> None:
     """Print the mean reward per episode beside that of random actions on the same viewer-days."""
-    env = gym.make(env_id, **env_kwargs)
+    env = gym.make(ENV_ID, **env_kwargs)
     policies = (_Acting(act, env), RandomPolicy(env, seed=0))
-    mine, chance = (evaluate(p, env_id, env_kwargs, episodes)["reward"] for p in policies)
+    mine, chance = (evaluate(p, ENV_ID, env_kwargs, episodes)["reward"] for p in policies)
     difference = mine - chance
     half = 1.96 * difference.std(ddof=1) / np.sqrt(episodes)
     print(
-        f"score {mine.mean():.2f}, random {chance.mean():.2f}: {difference.mean():+.2f} "
+        f"{name} {mine.mean():.2f}, random {chance.mean():.2f}: {difference.mean():+.2f} "
         f"± {half:.2f} (95 %, {episodes} viewer-days)"
     )
 

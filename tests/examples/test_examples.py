@@ -30,4 +30,4 @@ def test_an_example_trains_and_prints_its_score(name, tmp_path, monkeypatch, cap
     monkeypatch.syspath_prepend(EXAMPLES)
     monkeypatch.setattr(sys, "argv", [name, "--timesteps", "1200", "--episodes", "20"])
     runpy.run_path(str(EXAMPLES / f"{name}.py"))
-    assert capsys.readouterr().out.splitlines()[-1].startswith("score ")
+    assert run.SCORE.match(capsys.readouterr().out.splitlines()[-1])
