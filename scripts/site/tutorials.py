@@ -41,6 +41,9 @@ def write_tutorial(source: Path) -> None:
             timeout=_TIMEOUT_S, kernel_name="python3", extra_arguments=["--log-level=ERROR"]
         )
         execution.preprocess(notebook, {"metadata": {"path": folder}})
+    for cell in notebook.cells:  # progress and advice about notebooks are for who runs them
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     folder_of_pages = GENERATED / "site" / "tutorials"
     exporter = MarkdownExporter()
     exporter.register_filter("strip_ansi", lambda text: _ANSI.sub("", text))
