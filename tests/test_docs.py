@@ -89,6 +89,12 @@ def test_every_command_line_and_package_is_on_the_page_of_the_architecture() -> 
     assert agents <= named
 
 
+def test_every_example_is_on_a_page() -> None:
+    pages = [ROOT / "docs" / "environments" / "libraries.md", ROOT / "docs" / "architecture.md"]
+    named = re.findall(r"`(\w+)(?:\.py)?`", "".join(page.read_text("utf-8") for page in pages))
+    assert {path.stem for path in (ROOT / "examples").glob("*.py")} <= set(named)
+
+
 def test_numbers_of_the_readme_are_those_of_the_results() -> None:
     def rows(page: str) -> dict[str, set[str]]:
         lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
