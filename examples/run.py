@@ -59,24 +59,26 @@ def satisfied(needs: dict[str, Any]) -> bool:
 
 
 def make_python(needs: dict[str, Any], pip_flags: list[str]) -> Path:
-    """The Python of a virtual environment with what an example needs."""
+    """The Python of a virtual environment with what an example needs.
+
+    Raises:
+        subprocess.CalledProcessError: Something could not be installed.
+    """
     listed = requirements(needs)
+    own = {canonicalize_name(requirement.name) for requirement in listed}
+    pins = [
+        line
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if canonicalize_name(line.partition("==")[0]) not in own
+    ]
     home = VENVS / canonicalize_name(listed[0].name)
     python, stamp = home / "bin" / "python", home / "installed"
-    wanted = "\n".join(map(str, listed))
+    wanted = "\n".join([*map(str, listed), *pins])
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return python
     subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
-    own = {canonicalize_name(requirement.name) for requirement in listed}
     constraints = home / "constraints.txt"
-    constraints.write_text(
-        "".join(
-            line
-            for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines(True)
-            if canonicalize_name(line.partition("==")[0]) not in own
-        ),
-        encoding="utf-8",
-    )
+    constraints.write_text("\n".join(pins), encoding="utf-8")
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "-q", *pip_flags]
     project = ["-e", f"{ROOT}[agents,logs]"]
     subprocess.run([*pip, "-c", constraints, *needs["dependencies"], *project], check=True)
@@ -104,9 +106,23 @@ def run(python: Path, name: str, options: list[str]) -> str:
     return "; ".join(scores) if process.returncode == 0 else f"failed ({process.returncode})"
 
 
+def outcome(name: str, needs: dict[str, Any], pip_flags: list[str], options: list[str]) -> str:
+    """Run an example where what it needs is installed: library, version, seconds, scores."""
+    library = requirements(needs)[0]
+    try:
+        python = Path(sys.executable) if satisfied(needs) else make_python(needs, pip_flags)
+    except subprocess.CalledProcessError as error:
+        return f"failed: {error}"
+    started = time.perf_counter()
+    scores = run(python, name, options)
+    seconds = time.perf_counter() - started
+    return f"{version_of(python, library)}, {seconds:.0f} s: {scores}"
+
+
 def version_of(python: Path, requirement: Requirement) -> str:
-    """Which version of a library an environment has."""
-    code = f"from importlib.metadata import version; print(version({requirement.name!r}))"
+    """A library, and which version of it an environment has."""
+    name = requirement.name
+    code = f"from importlib.metadata import version; print({name!r}, version({name!r}))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.strip()
 
 
@@ -117,26 +133,25 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: {' '.join(known)}")
+    parser.add_argument("--timesteps", help="to train for; default: what each example says")
+    parser.add_argument("--episodes", help="viewer-days to score; default: what each example says")
     parser.add_argument("--pip-flags", default="", help="for pip, as PIP_FLAGS of the Makefile")
-    args, options = parser.parse_known_args()
+    args = parser.parse_args()
     if unknown := [name for name in args.names if name not in known]:
         parser.error(f"no example {unknown[0]!r}: there are {', '.join(known)}")
 
+    options = [
+        f"--{option}={value}"
+        for option in ("timesteps", "episodes")
+        if (value := getattr(args, option)) is not None
+    ]
     rows = []
     for name in args.names or known:
         needs = known[name]
         print(f"\n== {name}", flush=True)
-        python = Path(sys.executable)
-        if not satisfied(needs):
-            python = make_python(needs, args.pip_flags.split())
-        started = time.perf_counter()
-        result = run(python, name, options)
-        seconds = time.perf_counter() - started
-        library = requirements(needs)[0]
-        version = version_of(python, library)
-        rows.append(f"{name:20} {library.name} {version}, {seconds:.0f} s: {result}")
+        rows.append(f"{name:20} {outcome(name, needs, args.pip_flags.split(), options)}")
     print("", *rows, sep="\n")
-    return any(": failed" in row for row in rows)
+    return any("failed" in row for row in rows)
 
 
 if __name__ == "__main__":
