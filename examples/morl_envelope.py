@@ -30,7 +30,8 @@ WEIGHTINGS = {
 args = command_line(__doc__, timesteps=10_000).parse_args()
 
 linear = LinearReward(mo.make(ENV_ID), np.array(list(DEFAULT_WEIGHTS.values())))
-dqn = DQN(linear, seed=0).learn(5 * args.timesteps)  # it is faster by more than that
+# As long as Envelope on fewer steps.
+dqn = DQN(linear, seed=0).learn(5 * args.timesteps)
 print_scores(
     lambda obs, mask: dqn.predict(obs, deterministic=True)[0], args.episodes, name="linear"
 )

@@ -50,7 +50,7 @@ CONFIGS = {
 
 
 def train(name, timesteps):
-    algorithm = CONFIGS[name].env_runners(num_env_runners=1).build_algo()
+    algorithm = CONFIGS[name].env_runners(num_env_runners=1, num_envs_per_env_runner=8).build_algo()
     steps = 0
     while steps < timesteps:
         runners = algorithm.train()["env_runners"]
