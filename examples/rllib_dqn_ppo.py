@@ -2,10 +2,11 @@
 
     python examples/rllib_dqn_ppo.py
     python examples/rllib_dqn_ppo.py --algorithms dqn masked-ppo
-    ray start --head && python examples/rllib_dqn_ppo.py --address auto
+    python examples/rllib_dqn_ppo.py --address HOST:PORT
 
 RLlib's workers have imported nothing, so that the id has the package before a colon. Each machine
-of a cluster by address needs the package installed.
+of a cluster by address needs the package installed, and what Ray wants of its clients: a cluster
+that ``ray start --head`` made asks for its token (Ray's documentation, "token authentication").
 """
 
 # /// script
