@@ -258,13 +258,16 @@ _DEFAULT: dict[str, Any] = {
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "default": _DEFAULT,
-    # What was measured: docs/learning.md.
+    # What was measured: docs/model/deep.md.
     "deep": {
         **_DEFAULT,
         "q_form": "click",
         "inverse_variance": 8.0,
         "gamma": 0.997,
         "double": False,
+        # Far-sighted values are learnt from each other: that takes more and larger steps.
+        "learning_rate": 3e-3,
+        "target_interval": 200,
     },
     "article": {
         "network": "mlp",
