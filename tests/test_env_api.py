@@ -252,7 +252,8 @@ class TestInfo:
         env = make_env(world="default", config={"num_streamers": 10, "num_viewers": 50})
         empty = 0
         _, info = env.reset(seed=0)
-        for _ in range(300):
+        env.action_space.seed(0)
+        for _ in range(600):
             nothing = (info["candidate_rooms"] < 0).all()
             action = env.action_space.sample(info["action_mask"])  # would fail without any
             observation, reward, terminated, _, after = env.step(action)
