@@ -1,5 +1,6 @@
 """What ``env.spec`` and messages say of an environment's arguments: short, and JSON."""
 
+import dataclasses
 import json
 import pickle
 from pathlib import Path
@@ -72,6 +73,10 @@ MADE = {
     "dict": lambda folder: {"config": SMALL | {"click_bias": np.float32(-2)}, "world_seed": 3},
     "config": lambda folder: {"config": WorldConfig(**SMALL), "world_seed": 3},
     "synthetic": lambda folder: {"world": synthetic(), "config": {"click_bias": -2.0}},
+    "other simulator": lambda folder: {
+        "world": dataclasses.replace(synthetic(), simulator=SimulatorConfig(click_bias=0.0)),
+        "config": {"exit_bias": -3.0},
+    },
     "loaded": lambda folder: {"world": loaded(folder)},
     "path": lambda folder: {"world": Path(loaded(folder).path or "")},
     "simulator": lambda folder: {"world": loaded(folder), "config": SimulatorConfig(exit_bias=-3)},
