@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import gymnasium as gym
 
 from agents.evaluation import evaluate
+from agents.policy import Policy
 
 TUNING_SEED = 1_500_007  # far from the seeds of training and of evaluation
 EPISODES = 512
@@ -34,6 +35,12 @@ class WeightedPolicy(Protocol):
     ) -> tuple[Any, Any]:
         """See :class:`agents.policy.Policy`."""
         ...
+
+
+def tuning_reward(policy: Policy, env: gym.Env | gym.vector.VectorEnv, episodes: int) -> float:
+    """Mean reward in episodes that are neither trained nor evaluated on: the same at every call."""
+    played = evaluate(policy, env, episodes=episodes, seed=TUNING_SEED, num_envs=NUM_ENVS)
+    return float(played["reward"].mean())
 
 
 def tune_weight(
@@ -59,7 +66,6 @@ def tune_weight(
     rewards = []
     for weight in weights:
         policy.weight = weight
-        played = evaluate(policy, env, episodes=episodes, seed=TUNING_SEED, num_envs=NUM_ENVS)
-        rewards.append(played["reward"].mean())
+        rewards.append(tuning_reward(policy, env, episodes))
     policy.weight = weights[max(range(len(weights)), key=rewards.__getitem__)]
     return policy.weight

@@ -10,9 +10,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluation import evaluate
 from agents.rules.baselines import ScoringPolicy
-from agents.rules.far_sighted import NUM_ENVS, TUNING_SEED
+from agents.rules.far_sighted import tuning_reward
 from livestream_env.settings import check_integer
 
 
@@ -66,9 +65,9 @@ class StaticLinearPolicy(ScoringPolicy):
     def _best_first(self, vectors: NDArray[np.float64], episodes: int) -> NDArray[np.float64]:
         """The vectors (n, F), by the mean reward that each earns."""
         rewards = []
-        for self.weights in vectors:
-            played = evaluate(self, self.env, None, episodes, TUNING_SEED, NUM_ENVS)
-            rewards.append(played["reward"].mean())
+        for weights in vectors:
+            self.weights = weights
+            rewards.append(tuning_reward(self, self.env, episodes))
         return vectors[np.argsort(rewards)[::-1]]
 
     def scores(self, observation: np.ndarray, deterministic: bool) -> np.ndarray:
