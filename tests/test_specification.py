@@ -74,7 +74,7 @@ MADE = {
     "config": lambda folder: {"config": WorldConfig(**SMALL), "world_seed": 3},
     "synthetic": lambda folder: {"world": synthetic(), "config": {"click_bias": -2.0}},
     "other simulator": lambda folder: {
-        "world": dataclasses.replace(synthetic(), simulator=SimulatorConfig(click_bias=0.0)),
+        "world": dataclasses.replace(synthetic(), simulator=SimulatorConfig(click_bias=20.0)),
         "config": {"exit_bias": -3.0},
     },
     "loaded": lambda folder: {"world": loaded(folder)},
