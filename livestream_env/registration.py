@@ -92,9 +92,8 @@ def json_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if world.recipe is None:
         return written | {"world": world.path or repr(world)}
     config, seed = world.recipe
-    # None of the world's parameters can be in config already: they need world="default". Those of
-    # its simulator can, and go before.
-    parameters = config.changes() | world.simulator.changes() | (written.get("config") or {})
+    # None of the world's parameters can be in config already: they need world="default".
+    parameters = config.changes() | (written.get("config") or {})
     return written | {"world": "default", "world_seed": seed, "config": parameters}
 
 

@@ -73,10 +73,6 @@ MADE = {
     "dict": lambda folder: {"config": SMALL | {"click_bias": np.float32(-2)}, "world_seed": 3},
     "config": lambda folder: {"config": WorldConfig(**SMALL), "world_seed": 3},
     "synthetic": lambda folder: {"world": synthetic(), "config": {"click_bias": -2.0}},
-    "other simulator": lambda folder: {
-        "world": dataclasses.replace(synthetic(), simulator=SimulatorConfig(click_bias=20.0)),
-        "config": {"exit_bias": -3.0},
-    },
     "loaded": lambda folder: {"world": loaded(folder)},
     "path": lambda folder: {"world": Path(loaded(folder).path or "")},
     "simulator": lambda folder: {"world": loaded(folder), "config": SimulatorConfig(exit_bias=-3)},
@@ -120,3 +116,14 @@ def test_messages_with_a_world_are_short() -> None:
     with pytest.raises(TypeError, match="did you mean 'num_candidates'") as caught:
         gym.make("LiveStreamRec-v0", world=learnt(), num_candidate=3)
     assert len(str(caught.value)) < 1200
+
+
+def test_a_copy_with_other_contents_is_not_taken_for_what_it_was_made_of(tmp_path: Path) -> None:
+    for world in (synthetic(), loaded(tmp_path)):
+        other = dataclasses.replace(world, simulator=SimulatorConfig(click_bias=20.0))
+        assert other.recipe is None and other.path is None
+        assert pickle.loads(pickle.dumps(other)) == other != world
+        env = gym.make("LiveStreamRec-v0", world=other)
+        assert env.spec is not None
+        with pytest.raises(ValueError, match=f"only described: World.*digest {other.digest}"):
+            gym.make(EnvSpec.from_json(env.spec.to_json()))

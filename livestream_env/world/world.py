@@ -70,7 +70,6 @@ class World:
     days: int
     simulator: SimulatorConfig = field(default_factory=SimulatorConfig)
     highlight_share: float = 0.3
-    recipe: tuple[WorldConfig, int] | None = None
     category_names: tuple[str, ...] = ()
     viewer_ids: NDArray[np.int64] = field(default_factory=_no_ids, repr=False)
     streamer_ids: NDArray[np.int64] = field(default_factory=_no_ids, repr=False)
@@ -79,6 +78,8 @@ class World:
     index_share: NDArray[np.float32] = field(init=False, repr=False)
     index: NDArray[Any] = field(init=False, repr=False)
     index_start_s: float = field(init=False, repr=False)
+    # Not the constructor's: a copy with other contents, by dataclasses.replace, has neither.
+    recipe: tuple[WorldConfig, int] | None = field(init=False, default=None)
     path: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -214,12 +215,11 @@ class World:
 @functools.lru_cache(maxsize=4)
 def _drawn(config: WorldConfig, seed: int) -> World:
     """See :meth:`World.synthetic`."""
-    return World(
-        **draw_world(config, seed),
-        days=config.days,
-        highlight_share=config.highlight_share,
-        recipe=(config, seed),
+    world = World(
+        **draw_world(config, seed), days=config.days, highlight_share=config.highlight_share
     )
+    object.__setattr__(world, "recipe", (config, seed))
+    return world
 
 
 @functools.lru_cache(maxsize=4)

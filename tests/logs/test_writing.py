@@ -58,7 +58,6 @@ def world() -> World:
     names = (*plain.category_names[:-2], "music, dance", 'the "other"')
     return dataclasses.replace(
         plain,
-        recipe=None,
         category_names=names,
         viewer_ids=np.random.default_rng(0).permutation(len(plain.viewers)) + 1_000,
         streamer_ids=np.arange(len(plain.streamers))[::-1] * 3 + 7,

@@ -237,7 +237,7 @@ class TestFiles:
             assert ours.dtype.isalignedstruct == theirs.dtype.isalignedstruct
 
     def test_parameters_travel_with_the_world(self, tiny, tmp_path):
-        changed = replace(tiny, simulator=tiny.simulator.replace({"click_bias": 1.25}), recipe=None)
+        changed = replace(tiny, simulator=tiny.simulator.replace({"click_bias": 1.25}))
         changed.save(tmp_path / "w.npz")
         env = LiveStreamRecEnv(world=tmp_path / "w.npz")
         assert env.simulation.config.click_bias == 1.25
