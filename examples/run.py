@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -113,10 +114,16 @@ def outcome(name: str, needs: dict[str, Any], pip_flags: list[str], options: lis
         python = Path(sys.executable) if satisfied(needs) else make_python(needs, pip_flags)
     except subprocess.CalledProcessError as error:
         return f"failed: {error}"
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), processor_s()
     scores = run(python, name, options)
-    seconds = time.perf_counter() - started
-    return f"{version_of(python, library)}, {seconds:.0f} s: {scores}"
+    seconds, worked = time.perf_counter() - started, processor_s() - worked
+    return f"{version_of(python, library)}, {seconds:.0f} s ({worked:.0f} s of processor): {scores}"
+
+
+def processor_s() -> float:
+    """What all processes that were started here, and have ended, have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def version_of(python: Path, requirement: Requirement) -> str:
@@ -145,12 +152,14 @@ def main() -> int:
         for option in ("timesteps", "episodes")
         if (value := getattr(args, option)) is not None
     ]
-    rows = []
+    rows, started = [], time.perf_counter()
     for name in args.names or known:
         needs = known[name]
         print(f"\n== {name}", flush=True)
         rows.append(f"{name:20} {outcome(name, needs, args.pip_flags.split(), options)}")
+    minutes, worked = (time.perf_counter() - started) / 60, processor_s() / 60
     print("", *rows, sep="\n")
+    print(f"{minutes:.1f} min ({worked:.1f} min of processor), environments made included")
     return any("failed" in row for row in rows)
 
 

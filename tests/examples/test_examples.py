@@ -41,7 +41,7 @@ def test_an_example_that_fails_is_reported_and_the_others_run(tmp_path, monkeypa
     monkeypatch.setattr(run, "__file__", str(tmp_path / "run.py"))
     monkeypatch.setattr(sys, "argv", ["run.py"])
     assert run.main() == 1
-    broken, fine = capfd.readouterr().out.splitlines()[-2:]
+    broken, fine = capfd.readouterr().out.splitlines()[-3:-1]
     assert "failed (3)" in broken and fine.endswith(": score 2.0, random 1")
 
 
