@@ -13,9 +13,9 @@ of the simulator and its compiler yet.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from livestream_env.extras import lazy_names
 from livestream_env.registration import register_envs
 
 if TYPE_CHECKING:
@@ -35,24 +35,16 @@ __all__ = [
     "WorldConfig",
 ]
 
-_MODULES = {
-    "LiveStreamRecEnv": "env",
-    "LiveStreamRecVectorEnv": "vector_env",
-    "ObservationLayout": "observation",
-    "SimulatorConfig": "config",
-    "World": "world",
-    "WorldConfig": "config",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "LiveStreamRecEnv": "env",
+        "LiveStreamRecVectorEnv": "vector_env",
+        "ObservationLayout": "observation",
+        "SimulatorConfig": "config",
+        "World": "world",
+        "WorldConfig": "config",
+    },
+)
 
 register_envs()

@@ -1,9 +1,12 @@
-"""Optional dependencies: which extra of the package brings what is missing."""
+"""Optional dependencies: which extra brings what is missing; names imported when asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from typing import Any
 
 _OURS = ("livestream_env", "agents", "scripts")
 
@@ -34,3 +37,23 @@ def needs(extra: str, who: str) -> Iterator[None]:
             f"or in a checkout pip install -e '.[{extra}]'",
             name=missing,
         ) from error
+
+
+def lazy_names(
+    package: str, modules: dict[str, str], extra: str | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` of a package whose names are imported when asked for.
+
+    Args:
+        package: Its ``__name__``.
+        modules: The names, and in which of its modules each is.
+        extra: What they need, as :func:`needs` takes it; None: nothing beyond the package.
+    """
+
+    def get(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        with needs(extra, package) if extra else nullcontext():
+            return getattr(import_module(f"{package}.{modules[name]}"), name)
+
+    return get, lambda: sorted({*vars(sys.modules[package]), *modules})

@@ -80,3 +80,18 @@ def test_only_others_modules_are_of_an_extra() -> None:
     with pytest.raises(ModuleNotFoundError) as caught, needs("logs", "who"):
         importlib.import_module("livestream_env.no_such")
     assert not isinstance(caught.value, MissingExtraError)
+
+
+@pytest.mark.parametrize("package", ["livestream_env", "agents.dqn", "agents.export"])
+def test_names_of_a_package_are_imported_when_asked_for(package: str) -> None:
+    """And none of its modules before."""
+    program = f"""
+import sys, {package} as package
+before = set(sys.modules)
+assert {{"__name__", *package.__all__}} <= set(dir(package))
+assert not hasattr(package, "NoSuchName")
+assert before == set(sys.modules)
+assert all(getattr(package, name).__name__ == name for name in package.__all__)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

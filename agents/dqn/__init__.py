@@ -6,10 +6,9 @@ and lists of agents are read by command lines that never need PyTorch.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from livestream_env.extras import needs
+from livestream_env.extras import lazy_names
 
 if TYPE_CHECKING:
     from agents.dqn.agent import DQN
@@ -18,15 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DQN", "DQNConfig", "Diagnostics"]
 
-_MODULES = {
-    "DQN": "agents.dqn.agent",
-    "DQNConfig": "agents.dqn.config",
-    "Diagnostics": "agents.dqn.diagnostics",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with needs("agents", __name__):
-        return getattr(import_module(_MODULES[name]), name)
+__getattr__, __dir__ = lazy_names(
+    __name__, {"DQN": "agent", "DQNConfig": "config", "Diagnostics": "diagnostics"}, extra="agents"
+)

@@ -6,10 +6,9 @@ model needs ONNX Runtime only, exporting it PyTorch and onnxscript.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from livestream_env.extras import needs
+from livestream_env.extras import lazy_names
 
 if TYPE_CHECKING:
     from agents.export.exporting import export_policy
@@ -17,14 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OnnxPolicy", "export_policy"]
 
-_MODULES = {
-    "OnnxPolicy": "agents.export.runtime",
-    "export_policy": "agents.export.exporting",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with needs("export", __name__):
-        return getattr(import_module(_MODULES[name]), name)
+__getattr__, __dir__ = lazy_names(
+    __name__, {"OnnxPolicy": "runtime", "export_policy": "exporting"}, extra="export"
+)
