@@ -38,6 +38,8 @@ TRAINING_STEPS = 100_000  # of the DQN
 CLONED_STEPS, CLONING_UPDATES = 30_000, 2_000
 NUM_ENVS = 1_000  # played side by side for the truth
 EPSILON = 0.3  # share of uniform decisions of all that would be deterministic
+# Of the first log of each kind; the estimators were chosen on logs of smaller seeds.
+FIRST_SEED = 2_001
 
 
 class Horizon(NamedTuple):
@@ -88,9 +90,14 @@ class OpeStudy:
     truth_episodes: int = 16_000
 
     def settings(self) -> dict[str, Any]:
-        """What decides the numbers, in JSON's types."""
-        fields = {name: value for name, value in vars(self).items() if name != "folder"}
-        return {**fields, "sizes": list(self.sizes), "targets": list(TARGETS)}
+        """What decides the numbers of a part; not ``repeats``: more of them only add logs."""
+        return {
+            "sizes": list(self.sizes),
+            "resamples": self.resamples,
+            "truth_episodes": self.truth_episodes,
+            "targets": list(TARGETS),
+            "first_seed": FIRST_SEED,
+        }
 
     @property
     def cells(self) -> list[Cell]:
@@ -122,6 +129,11 @@ class Cell(NamedTuple):
     behaviour: str
     env_id: str
     repeat: int
+
+    @property
+    def seed(self) -> int:
+        """Of who decides, of the episodes, and of what the estimators draw."""
+        return FIRST_SEED + self.repeat
 
 
 def make_targets(seed: int = 0) -> dict[str, TargetPolicy]:
@@ -197,8 +209,8 @@ def first_rewards(target: TargetPolicy, env_id: str, decisions: int, episodes: i
 def estimate_cell(study: OpeStudy, cell: Cell, targets: Mapping[str, TargetPolicy]) -> None:
     """Log, judge all targets by all estimators, write."""
     env = gym.make(cell.env_id)
-    behaviour = agent_spec(BEHAVIOURS[cell.behaviour]).make(env, cell.repeat)
-    whole = _log(behaviour, cell.env_id, study.sizes[-1], 1 + cell.repeat)
+    behaviour = agent_spec(BEHAVIOURS[cell.behaviour]).make(env, cell.seed)
+    whole = _log(behaviour, cell.env_id, study.sizes[-1], cell.seed)
     rows = []
     for size in study.sizes:
         decisions = whole.first(size)
@@ -206,7 +218,7 @@ def estimate_cell(study: OpeStudy, cell: Cell, targets: Mapping[str, TargetPolic
             if horizon.env_id != cell.env_id:
                 continue
             found = evaluate_off_policy(
-                decisions, targets, horizon.decisions, resamples=study.resamples, seed=cell.repeat
+                decisions, targets, horizon.decisions, resamples=study.resamples, seed=cell.seed
             )
             for e in found:
                 answer = (e.policy, e.estimator, e.value, e.low, e.high, e.trusted)
