@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,6 +78,21 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f"must be an object such as {{}}, got {text}")
     return value
+
+
+def command_of(
+    parser: argparse.ArgumentParser, args: argparse.Namespace, names: Sequence[str]
+) -> str:
+    """The command that was given, with those of the options ``names`` that are not the default."""
+    words = [parser.prog]
+    for name in names:
+        value = getattr(args, name)
+        if value == parser.get_default(name):
+            continue
+        values = value if isinstance(value, list) else [] if value is True else [value]
+        words.append(f"--{name}")
+        words += [shlex.quote(str(one)) for one in values]
+    return " ".join(words)
 
 
 def add_env_arguments(parser: argparse.ArgumentParser) -> None:

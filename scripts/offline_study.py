@@ -25,7 +25,7 @@ from agents.experiments.workers import default_workers, play_all
 from livestream_env.extras import needs
 from livestream_env.files import write_text
 from scripts import log_decisions
-from scripts.command_line import described_parser, positive_int
+from scripts.command_line import command_of, described_parser, positive_int
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "offline.md"
 NAMES = [learner.label for learner in LEARNERS]
@@ -136,7 +136,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on with what is missing")
         return 130
-    text = report(study, "python -m scripts.offline_study" + (" --quick" if args.quick else ""))
+    options = ("quick", "data", "sizes", "seeds", "updates", "episodes", "learners")
+    text = report(study, command_of(parser, args, options))
     write_text(out / "offline.md", text + "\n")
     print(text)
     if args.docs:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,13 +22,12 @@ from typing import TYPE_CHECKING
 
 from livestream_env.extras import needs
 from livestream_env.files import write_text
-from scripts.command_line import described_parser, positive_int
+from scripts.command_line import command_of, described_parser, positive_int
 
 if TYPE_CHECKING:
     from agents.experiments.ope import OpeStudy
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "offline.md"
-SETTINGS = "settings.json"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -68,39 +66,13 @@ def quick(study: OpeStudy) -> OpeStudy:
     )
 
 
-def check_folder(study: OpeStudy) -> None:
-    """``ValueError`` if the folder holds a study of other settings; else they are noted there."""
-    path, mine = study.folder / SETTINGS, study.settings()
-    if path.exists():
-        theirs = json.loads(path.read_text(encoding="utf-8"))
-        for name, value in mine.items():
-            # More repeats only add logs.
-            if name != "repeats" and theirs.get(name) != value:
-                raise ValueError(
-                    f"{study.folder} holds a study with {name} = {theirs.get(name)}, now it is "
-                    f"{value}: choose another --out, or delete the folder"
-                )
-    study.folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(mine, indent=2) + "\n")
-
-
-def command(parser: argparse.ArgumentParser, args: argparse.Namespace) -> str:
-    """The command with those options that decide the numbers."""
-    words = ["python -m scripts.ope_study", *["--quick"] * args.quick]
-    for name in ("sizes", "repeats", "resamples", "episodes"):
-        value = getattr(args, name)
-        if value != parser.get_default(name):
-            shown = " ".join(map(str, value)) if name == "sizes" else str(value)
-            words.append(f"--{name} {shown}")
-    return " ".join(words)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the study; returns the exit status."""
     parser = make_parser()
     args = parser.parse_args(argv)
     with needs("agents", "scripts.ope_study"):
         from agents.experiments.ope import OpeStudy, play
+        from agents.experiments.runs import note_settings
         from agents.reports.ope_study import study_tables
         from agents.reports.page import fill, provenance
     out = args.out or Path("results") / ("ope-quick" if args.quick else "ope")
@@ -109,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.quick:
         study = quick(study)
     try:
-        check_folder(study)
+        note_settings(out, study.settings(), begun=any(out.glob("*.csv")))
         if not args.report_only:
             for line in play(study, args.workers):
                 print(line, file=sys.stderr, flush=True)
@@ -121,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     truth, estimates = study.load()
     if truth.empty or estimates.empty:
         parser.error(f"{out} holds no finished study")
-    text = "\n".join([*study_tables(truth, estimates), "", provenance(command(parser, args))])
+    command = command_of(parser, args, ("quick", "sizes", "repeats", "resamples", "episodes"))
+    text = "\n".join([*study_tables(truth, estimates), "", provenance(command)])
     write_text(out / "ope.md", text + "\n")
     print(text)
     if args.docs:

@@ -316,7 +316,6 @@ def open_folder(
             finished runs and nothing says with which settings they were made.
     """
     finished = sorted(folder.glob(f"runs/*/{RESULT_FILE}"))
-    mine = json.loads(json.dumps(asdict(settings)))
     if overwrite:
         shutil.rmtree(folder / "runs", ignore_errors=True)
     elif finished and not resume:
@@ -324,7 +323,23 @@ def open_folder(
             f"{folder} already holds {len(finished)} finished runs: --resume keeps them and does "
             "the rest, --overwrite starts again, --out names another folder"
         )
-    elif finished:
+    note_settings(folder, asdict(settings), bool(finished) and not overwrite)
+    return [] if overwrite else _set_aside_damaged(finished, settings)
+
+
+def note_settings(folder: Path, settings: Mapping[str, Any], begun: bool) -> None:
+    """Write down what decides the numbers of a folder's results.
+
+    Args:
+        folder: Made if it is not there.
+        settings: JSON values by name.
+        begun: It holds results already.
+
+    Raises:
+        ValueError: These were made with other settings, or nothing says with which.
+    """
+    mine = json.loads(json.dumps(settings))
+    if begun:
         theirs = _stored_settings(folder / SETTINGS_FILE, list(mine))
         changed = [
             f"{name} was {theirs[name]!r} and is now {value!r}"
@@ -333,11 +348,10 @@ def open_folder(
         ]
         if changed:
             raise ValueError(
-                f"cannot resume {folder}, its runs were made with other settings: "
+                f"cannot resume {folder}, its results were made with other settings: "
                 + "; ".join(changed)
             )
     write_text(folder / SETTINGS_FILE, json.dumps(mine, indent=2) + "\n")
-    return [] if overwrite else _set_aside_damaged(finished, settings)
 
 
 def _stored_settings(path: Path, names: Collection[str]) -> dict[str, Any]:
@@ -350,7 +364,7 @@ def _stored_settings(path: Path, names: Collection[str]) -> dict[str, Any]:
         what = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({error})"
         raise ValueError(
             f"cannot resume {path.parent}: {path} {what}, so that nothing says with which settings "
-            "its finished runs were made; --overwrite discards them, --out names another folder"
+            "its results were made: delete the folder, or name another one by --out"
         ) from error
     return stored
 

@@ -11,8 +11,8 @@ from agents.policy import agent_spec
 from livestream_env import SimulatorConfig
 from livestream_env.arguments import EnvArguments
 from livestream_env.settings import hint
-from scripts import compare, train
-from scripts.command_line import positive_int, whole_number
+from scripts import compare, offline_study, train
+from scripts.command_line import command_of, positive_int, whole_number
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,15 @@ def test_integers_are_taken_as_people_write_them(text: str, value: int) -> None:
 def test_what_is_no_integer_is_refused_with_examples(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="100_000 or 1e5, got"):
         whole_number(text)
+
+
+def test_a_command_is_shown_with_what_was_changed() -> None:
+    parser = offline_study.make_parser()
+    given = ["--quick", "--sizes", "30_000", "4e4", "--learners", "DQN, γ = 0", "--seeds", "3"]
+    names = ("quick", "data", "sizes", "seeds", "learners")
+    command = command_of(parser, parser.parse_args(given), names)
+    options = "--quick --sizes 30000 40000 --learners 'DQN, γ = 0'"
+    assert command == f"python -m scripts.offline_study {options}"
 
 
 def test_integers_of_a_sign() -> None:

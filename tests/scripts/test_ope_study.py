@@ -56,7 +56,7 @@ def test_plays_what_is_missing_and_fills_the_page(small, tmp_path, monkeypatch, 
     assert len(small) == 7 and "| phis" in page.read_text()
     with pytest.raises(SystemExit):
         ope_study.main([*command[2:], "--sizes", "70"])
-    assert "sizes = [60], now it is [70]" in capsys.readouterr().err
+    assert "sizes was [60] and is now [70]" in capsys.readouterr().err
 
 
 def test_quick_is_smaller(tmp_path):
