@@ -2,10 +2,12 @@
 
     python -m scripts.latency dqn.onnx
     python -m scripts.latency dqn.onnx --url http://localhost:8000
+    python -m scripts.latency dqn.onnx --original runs/dqn-0 --agent dqn
 
 The first measures calls of OnnxPolicy, the second also requests to examples/serve.py: one after the
 other, over one connection, with observation and mask as JSON. Their time is the client's, from
-sending the body to having the answer. Wants an idle machine.
+sending the body to having the answer. The third also measures calls of what was exported. Wants an
+idle machine.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from livestream_env.extras import needs
 from scripts.command_line import described_parser, positive_int
+from scripts.evaluate import load_agent
 
 WARM_UP = 20
 
@@ -33,6 +37,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser = described_parser("scripts.latency", __doc__)
     parser.add_argument("model", help="the .onnx file")
     parser.add_argument("--url", help="of a server that has the same model")
+    parser.add_argument(
+        "--original", type=Path, metavar="MODEL", help="what was exported, or the folder of its run"
+    )
+    parser.add_argument("--agent", default="dqn", help="whose class that is (%(default)s)")
+    parser.add_argument("--trust-pickle", action="store_true", help="as in scripts.export")
     parser.add_argument(
         "--batches", type=positive_int, nargs="+", default=[1, 64], help="their sizes: 1 64"
     )
@@ -94,11 +103,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         policy = OnnxPolicy(args.model)
         about = policy.description
+        original = None
+        if args.original is not None:
+            names = {"env_id": about.env_id, "env_kwargs": about.env_kwargs, "model": args.original}
+            original = load_agent(parser, argparse.Namespace(**{**vars(args), **names}))
         for size in args.batches:
             # Six digits: what is more would make the JSON longer and tell nothing.
             rows = rng.uniform(-1, 1, (size, about.observation_size)).round(6)
             mask = np.ones((size, about.num_actions), dtype=bool)
             report("in process", size, partial(policy.predict, rows, action_masks=mask))
+            if original is not None:
+                seen = rows.astype(np.float32)
+                report("original", size, partial(original.predict, seen, deterministic=True))
             if args.url is not None:
                 body = {"observation": rows.tolist(), "action_mask": mask.tolist()}
                 with requests_to(args.url, body) as request:

@@ -93,10 +93,23 @@ def test_latency_of_calls_and_requests(
         thread.join(timeout=10)
 
 
+def test_latency_of_what_was_exported(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    DQN(gym.make("LiveStreamRec-v0"), seed=0).save(tmp_path / "original")
+    arguments = [str(model), "--original", str(tmp_path / "original"), "--calls", "20"]
+    assert latency.main(arguments) == 0
+    lines = [line.rsplit(maxsplit=3) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [line[:2] for line in lines] == [
+        [way, size] for size in ("1", "64") for way in ("in process", "original")
+    ]
+
+
 def test_latency_refuses(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, complaint in (
         ([str(model), "--url", "localhost"], "--url must be like"),
         (["none.onnx"], "there is no ONNX model"),
+        ([str(model), "--original", "none"], "none"),
     ):
         with pytest.raises(SystemExit):
             latency.main(arguments)
