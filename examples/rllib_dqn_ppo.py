@@ -2,11 +2,12 @@
 
     python examples/rllib_dqn_ppo.py
     python examples/rllib_dqn_ppo.py --algorithms dqn masked-ppo
-    python examples/rllib_dqn_ppo.py --address HOST:PORT
+    python examples/rllib_dqn_ppo.py --address HOST:6379    # or RAY_ADDRESS=HOST:6379
 
-RLlib's workers have imported nothing, so that the id has the package before a colon. Each machine
-of a cluster by address needs the package installed, and what Ray wants of its clients: a cluster
-that ``ray start --head`` made asks for its token (Ray's documentation, "token authentication").
+RLlib's workers have imported nothing, so that the id has the package before a colon; each machine
+of a cluster needs the package installed. Where ``~/.ray/auth_token`` exists, as after any
+``ray.init()``, ``ray start --head`` makes a cluster that asks for it: clients need a copy, and
+``export RAY_AUTH_MODE=token``, without which they find no cluster (``ray get-auth-token``).
 """
 
 # /// script
@@ -77,7 +78,9 @@ def acting(module, masked):
 
 if __name__ == "__main__":
     parser = command_line(__doc__, timesteps=10_000)
-    parser.add_argument("--address", help="of a running cluster; default: one is started")
+    parser.add_argument(
+        "--address", help="of a running cluster; default: RAY_ADDRESS, or one is started"
+    )
     parser.add_argument("--algorithms", nargs="+", choices=CONFIGS, default=list(CONFIGS))
     args = parser.parse_args()
 

@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from livestream_env import LiveStreamRecVectorEnv
 from livestream_env.infos import INFO_KEYS
@@ -38,6 +38,30 @@ def test_the_world_has_moments_without_any_room_and_slots_that_are_empty_beside_
     rooms += [env.step(np.zeros(3, np.int64))[-1]["candidate_rooms"] for _ in range(100)]
     held = (np.array(rooms) >= 0).any(-1)
     assert 0.1 < held.mean() < 0.9
+
+
+def test_gymnasiums_samples():
+    env = single()
+    _, info = env.reset(seed=0)
+    env.action_space.seed(0)
+    ends = 0
+    for _ in range(300):
+        action = env.action_space.sample(mask=info["action_mask"])
+        assert info["action_mask"][action] == 1
+        *_, terminated, _, info = env.step(action)
+        if terminated:  # a mask for what comes no more has a valid action, too
+            ends += 1
+            assert info["action_mask"][env.action_space.sample(mask=info["action_mask"])] == 1
+            _, info = env.reset()
+    assert ends
+
+    viewers = native(AutoresetMode.SAME_STEP)
+    _, infos = viewers.reset(seed=0)
+    for _ in range(100):
+        masks = infos["action_mask"]
+        actions = viewers.action_space.sample(mask=tuple(masks))
+        assert masks[np.arange(3), actions].all()
+        *_, infos = viewers.step(actions)
 
 
 @pytest.mark.parametrize("of", ["gymnasium", "stable_baselines3"])
@@ -69,13 +93,23 @@ class TestTorchRL:
         self.check(env)
         assert env.rollout(60, break_when_any_done=False).shape == (3, 60)
 
-    @pytest.mark.parametrize("of", ["single", "vector"])
+    def test_gymnasiums_vector_env_of_an_id(self):
+        env = self.envs.GymEnv("LiveStreamRecSession-v0", num_envs=2, config=SPARSE)
+        self.check(env)
+        assert env.rollout(60, break_when_any_done=False).shape == (2, 60)
+        env.close()
+
+    @pytest.mark.parametrize("of", ["single", "native", "sync"])
     def test_random_actions_are_valid_with_action_mask(self, of):
-        made = (
-            MaskObservation(single(), **MASKED)
-            if of == "single"
-            else VectorMaskObservation(native(AutoresetMode.DISABLED), **MASKED)
-        )
+        disabled = AutoresetMode.DISABLED
+        if of == "single":
+            made = MaskObservation(single(), **MASKED)
+        elif of == "native":
+            made = VectorMaskObservation(native(disabled), **MASKED)
+        else:
+            made = VectorMaskObservation(
+                SyncVectorEnv([single] * 3, autoreset_mode=disabled), **MASKED
+            )
         env = self.envs.TransformedEnv(self.envs.GymWrapper(made), self.envs.ActionMask())
         self.check(env)
         played = env.rollout(200, break_when_any_done=False)
