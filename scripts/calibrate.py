@@ -8,9 +8,10 @@ world, and as published, and the fitted parameters.
 
     python -m scripts.calibrate --check
 
-plays the logging policy on LiveStreamRec-v0 (and, for what depends on the days watched, on
-LiveStreamRecWeek-v0) and prints target, simulated value, and pass or miss. Exits with 1 if a
-required statistic misses.
+plays the logging policy on single viewer-days (LiveStreamRec-v0) and on a log of 21 days, of which
+it describes the viewers who clicked, commented, liked and gave, as KuaiLive's users did, and prints
+target, simulated values, and pass or miss. Exits with 1 if a required statistic misses: of the
+viewer-days, or, with --on log, of the log, several of which the default world misses.
 """
 
 from __future__ import annotations
@@ -72,42 +73,75 @@ def _episodes(
 def simulated_statistics(
     viewer_days: int, seed: int, env_kwargs: dict[str, Any]
 ) -> dict[str, Statistic]:
-    """Statistics of the default world under the logging policy.
+    """Statistics of single viewer-days under the logging policy.
 
     Args:
-        viewer_days: how many to play; a tenth as many viewer-weeks are played besides, for the
-            statistics that a single day does not have or that depend on the days watched.
+        viewer_days: how many to play.
         seed: of viewers and policy.
-        env_kwargs: arguments of the environments.
+        env_kwargs: arguments of the environment.
     """
-    from livestream_env.calibration import read_published_statistics, world_statistics
+    from livestream_env.calibration import world_statistics
 
     world, impressions = _episodes("LiveStreamRec-v0", viewer_days, seed, env_kwargs)
-    daily = world_statistics(world, impressions, days=1)
-    world, impressions = _episodes("LiveStreamRecWeek-v0", -(-viewer_days // 10), seed, env_kwargs)
-    weekly = world_statistics(world, impressions, days=7)
-    of_weeks = {row.statistic for row in read_published_statistics(PUBLISHED) if row.days}
-    return weekly | {
-        name: found for name, found in daily.items() if not found.reason and name not in of_weeks
-    }
+    return world_statistics(world, impressions, days=1)
 
 
-def check_table(published: Sequence[PublishedStatistic], simulated: Mapping[str, Statistic]) -> str:
-    """Target, bounds, simulated value and verdict, a line each."""
-    lines = [f"{'statistic':26s} {'target':>9s} {'within':>19s} {'simulated':>10s}  verdict"]
+def log_statistics(
+    published: Sequence[PublishedStatistic], args: argparse.Namespace
+) -> tuple[dict[str, Statistic], str]:
+    """Statistics of a log of 21 days, each of the viewers and in the catalogue it is about.
+
+    Returns:
+        Them, and a sentence on what they are of.
+    """
+    from livestream_env.calibration.check import compared, log_samples
+
+    total = args.log_viewers + args.large_viewers
+    with Progress(total, "log", "viewers", leave=False) as progress:
+        described, facts = log_samples(
+            args.log_viewers, args.large_viewers, args.seed, args.env_kwargs, progress.reach
+        )
+    return compared(published, described), (
+        "log: {days} days; active: {active:,} of {viewers:,} viewers; large: {samples} sample(s), "
+        "{density:.4f} viewers per streamer, of {large_viewers:,} viewers".format(**facts)
+    )
+
+
+def check_table(
+    published: Sequence[PublishedStatistic],
+    days: Mapping[str, Statistic] | None,
+    log: Mapping[str, Statistic] | None,
+) -> str:
+    """Target, bounds, simulated values and verdicts, a line each.
+
+    Args:
+        published: the targets.
+        days: of single viewer-days; None: not played.
+        log: of the log; None: not played.
+    """
+    lines = [f"{'statistic':30s} {'target':>8s} {'within':>19s} {'viewer-days':>15s} "
+             f"{'log':>15s}  of"]  # fmt: skip
     for row in published:
-        value = simulated[row.statistic].value
+        if row.days and log is None:
+            continue
         low, high = row.bounds
-        verdict = "pass" if row.accepts(value) else "MISS"
-        if row.days:
-            verdict = f"not compared: 7 days against {row.days}"
-        elif not row.required:
-            verdict = f"{verdict.lower()} (informative)"
+        values = [
+            _verdict(row, None if row.days else days), _verdict(row, log),
+        ]  # fmt: skip
         lines.append(
-            f"{row.statistic:26s} {row.value:9.4g} {low:9.4g} .. {high:7.4g} {value:10.4g}  "
-            + verdict
+            f"{row.statistic:30s} {row.value:8.4g} {low:8.4g} .. {high:7.4g} {' '.join(values)}  "
+            f"{row.viewers}{', large catalogue' * (row.catalogue == 'large')}"
+            f"{'' if row.required else '; informative'}"
         )
     return "\n".join(lines)
+
+
+def _verdict(row: PublishedStatistic, simulated: Mapping[str, Statistic] | None) -> str:
+    if simulated is None:
+        return f"{'-':>15s}"
+    value = simulated[row.statistic].value
+    verdict = "pass" if row.accepts(value) else "MISS"
+    return f"{value:10.4g} {verdict if row.required else verdict.lower():4s}"
 
 
 def check(args: argparse.Namespace) -> int:
@@ -115,16 +149,28 @@ def check(args: argparse.Namespace) -> int:
     from livestream_env.calibration import read_published_statistics
 
     published = read_published_statistics(PUBLISHED)
-    simulated = simulated_statistics(args.viewer_days, args.seed, args.env_kwargs)
-    print(check_table(published, simulated))
-    required = [row for row in published if row.required]
-    missed = [row.statistic for row in required if not row.accepts(simulated[row.statistic].value)]
-    print(
-        f"\n{len(required) - len(missed)} of {len(required)} required statistics within tolerance"
-        f" ({args.viewer_days} viewer-days, seed {args.seed})"
-        + (f"; missed: {', '.join(missed)}" if missed else "")
-    )
-    return 1 if missed else 0
+    days = log = None
+    lines = []
+    if args.on != "log":
+        days = simulated_statistics(args.viewer_days, args.seed, args.env_kwargs)
+        lines.append(f"viewer-days: {args.viewer_days:,}")
+    if args.on != "days":
+        log, facts = log_statistics(published, args)
+        lines.append(facts)
+    print(check_table(published, days, log))
+    print("\n" + "; ".join([*lines, f"seed {args.seed}"]))
+    failed = False
+    for name, simulated in (("viewer-days", days), ("log", log)):
+        if simulated is None:
+            continue
+        held = [row for row in published if row.required and not (row.days and simulated is days)]
+        missed = [row.statistic for row in held if not row.accepts(simulated[row.statistic].value)]
+        print(
+            f"{name}: {len(held) - len(missed)} of {len(held)} required statistics within tolerance"
+            + (f"; missed: {', '.join(missed)}" if missed else "")
+        )
+        failed |= bool(missed) and (simulated is days or days is None)
+    return int(failed)
 
 
 def log_format(path: Path) -> str:
@@ -279,6 +325,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     of_check.add_argument(
         "--env-kwargs", type=json_object, default={}, metavar="JSON", help="of the environment"
+    )
+    of_check.add_argument(
+        "--on", choices=("days", "log", "both"), default="both", help="default: %(default)s"
+    )
+    of_check.add_argument(
+        "--log-viewers",
+        type=positive_int,
+        default=5_000,
+        help="of the log, of whom KuaiLive's selection is taken; default: %(default)s",
+    )
+    of_check.add_argument(
+        "--large-viewers",
+        type=positive_int,
+        default=4_000,
+        help="of the log with 100,000 streamers, for what depends on how many these are; "
+        "default: %(default)s",
     )
     args = parser.parse_args(argv)
     if args.check == (args.logs is not None):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from livestream_env.calibration import read_published_statistics
+from livestream_env.calibration import check, read_published_statistics
 from scripts.calibrate import PUBLISHED, main, simulated_statistics
 from scripts.planning import IDS, ladder
 from scripts.planning import main as planning_main
@@ -11,7 +11,10 @@ pytestmark = pytest.mark.statistical
 
 
 def test_required_statistics_are_within_their_tolerances():
-    published = [row for row in read_published_statistics(PUBLISHED) if row.required]
+    """Those that do not depend on how long viewers are watched."""
+    published = read_published_statistics(PUBLISHED)
+    published = [row for row in published if row.required and not row.days]
+    assert len(published) == 22
     simulated = simulated_statistics(50_000, seed=1, env_kwargs={})
     missed = {
         row.statistic: (simulated[row.statistic].value, row.bounds)
@@ -22,11 +25,26 @@ def test_required_statistics_are_within_their_tolerances():
 
 
 def test_calibrate_exits_with_1_on_a_miss(capsys):
-    arguments = ["--check", "--viewer-days", "500", "--env-kwargs"]
+    arguments = ["--check", "--on", "days", "--viewer-days", "500", "--env-kwargs"]
     assert main([*arguments, '{"config": {"click_bias": -6}}']) == 1
     printed = capsys.readouterr().out
     assert "MISS" in printed
     assert "missed: ctr" in printed
+    assert "room_reentries" not in printed  # takes a log
+
+
+def test_log_is_required_of_the_default_world_only_where_it_is_asked_for(capsys, monkeypatch):
+    """It misses several, which are printed; the exit status is that of the viewer-days."""
+    monkeypatch.setattr(check, "LARGE_CATALOGUE", 2_000)
+    few = ["--viewer-days", "20000", "--log-viewers", "200", "--large-viewers", "200"]
+    assert main(["--check", *few]) == 0
+    printed = capsys.readouterr().out
+    assert "viewer-days: 22 of 22 required statistics within tolerance\n" in printed
+    assert "room_reentries" in printed.split("log: ")[-1]  # missed
+    assert main(["--check", "--on", "log", *few]) == 1
+    printed = capsys.readouterr().out
+    assert "viewer-days: " not in printed
+    assert "active: " in printed
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,8 @@ import numpy as np
 
 from livestream_env.calibration.published import PublishedStatistic
 from livestream_env.calibration.resampling import Statistic
+from livestream_env.calibration.streamer_sums import STREAMER_STATISTICS
 from livestream_env.config import HOURLY_ACTIVITY
-
-# Depend on how many viewers there are, so only a world with all of them is held against a log.
-_OF_ALL_VIEWERS = ("streamers_under_5", "streamers_over_40", "streamer_gini")
 
 
 def matches_table(matches: Mapping[str, Mapping[str, int]]) -> str:
@@ -47,7 +45,7 @@ def comparison_table(
     """
     interval = f"{'95 % interval':>21s}"
     lines = [
-        f"{'statistic':26s} {'log':>9s} {interval} {'world':>9s} {interval} {'published':>9s}  "
+        f"{'statistic':30s} {'log':>9s} {interval} {'world':>9s} {interval} {'published':>9s}  "
         "world like log"
     ]
     notes: dict[str, list[str]] = {}
@@ -58,7 +56,8 @@ def comparison_table(
         if log.reason:
             notes.setdefault(log.reason, []).append(name)
         verdict = ""
-        if name in _OF_ALL_VIEWERS and not everybody:
+        if name in STREAMER_STATISTICS and not everybody:
+            # They depend on how many viewers there are.
             verdict = "not compared: other numbers of viewers"
         elif name in targets and not log.reason:
             verdict = _verdict(log, world, targets[name])
@@ -67,7 +66,7 @@ def comparison_table(
         if other_days:
             notes[f"over {published[name].days} days, so not comparable"] = ["*"]
         lines.append(
-            f"{name:26s} {log.value:9.4g} {_interval(log):>21s} {world.value:9.4g} "
+            f"{name:30s} {_number(log):>9s} {_interval(log):>21s} {_number(world):>9s} "
             f"{_interval(world):>21s} {target}{'*' if other_days else ' '} {verdict}".rstrip()
         )
     return "\n".join([*lines, *(f"{', '.join(names)}: {why}" for why, names in notes.items())])
@@ -77,7 +76,12 @@ def _verdict(log: Statistic, world: Statistic, target: PublishedStatistic) -> st
     low, high = target.around(log.value)
     if low <= world.value <= high:
         return "pass"
-    return "unclear" if log.low <= world.high and world.low <= log.high else "MISS"
+    same = log.low <= world.high and world.low <= log.high
+    return "unclear" if same or world.reason else "MISS"
+
+
+def _number(statistic: Statistic) -> str:
+    return "" if statistic.reason else f"{statistic.value:.4g}"
 
 
 def _interval(statistic: Statistic) -> str:

@@ -5,34 +5,57 @@ Targets for many of them are in ``data/published_statistics.csv`` (KuaiLive) and
 
 ==============================  ====================================================================
 ``ctr``                         clicks / impressions
-``watch_under_Ts``              share of clicks watched less than T seconds
+``ctr_drift``                   that of the last seven days less that of the first seven; of logs of
+                                at least 14 days
+``watch_under_Ts``              share of clicks watched less than T seconds; ``watch_over_60s``:
+                                more than 60, ``watch_over_60s_p50_s`` the median of these
 ``watch_pQ_s``, ``watch_mean_s``  watched seconds of a click
 ``likes_per_click``, ``comments_per_click``
 ``gifts_per_click``             share of clicks with a gift
-``gift_price_pQ``, ``_mean``    coins given in a click with a gift
+``gifts_per_user``              clicks with a gift per viewer
+``gift_price_pQ``, ``_mean``    coins given in a click with a gift; ``gift_price_1``, ``_upto_10``:
+                                share of 1 coin, of at most 10; ``_10_over_9``: how often 10 are
+                                given for each time of 9
 ``gift_value_after_300s``       share of the coins given in clicks watched more than 300 s
 ``gift_gini_users``             Gini coefficient of the coins of viewers who gave any
+``gift_value_top_Npct_users``   share of the coins given by the N % of givers who gave most
+``gifts_in_reentered_rooms``    share of the gifts that are made in a room that their viewer enters
+                                more than once
 ``gift_rate_with_history``      share of clicks with a gift, of those whose viewer has given to that
-                                streamer in an earlier click; ``_without_history``: of the others;
+                                streamer on an earlier day; ``_without_history``: of the others;
                                 ``gift_rate_history_ratio``: the one over the other
+``clicks_with_gift_history``    share of clicks with such a past; ``gift_value_with_history``: of
+                                the coins
 ``exposures_per_viewer_day``    impressions / viewers / days
-``user_watch_p50_s``, ``_mean_s``  watched seconds of a viewer, of the whole span
+``user_watch_p50_s``, ``_mean_s``  watched seconds of a viewer, of the whole span; ``_pQ_over_p50``:
+                                a percentile over the median
+``users_under_50``              share of viewers with fewer than 50 interactions
 ``top_streamer_share_pQ``       of the watched seconds of a viewer, those of her first streamer
 ``repeat_clicks``               share of clicks whose viewer has clicked on that streamer before
 ``last_click_familiar``         the same, of each viewer's last click
-``next_day_return``             of the viewer-days with a click, those followed by another (the last
-                                day of the span is followed by nothing that is known)
+``room_reentries``              share of clicks whose viewer has entered that room before
+``pairs_clicked_N``             share of the pairs of viewer and streamer with N clicks: 1, 2 to 5,
+                                6 to 15, over 15
+``next_day_return``             share of the clicks whose viewer clicks on the next day, too (the
+                                last day of the span is followed by nothing that is known)
 ``hourly_share``                (24,) share of the watched seconds, by local hour of the impression
 ``hourly_share_correlation``    its correlation with the published profile
 ``streamers_under_5``, ``_over_40``  share of streamers with fewer than 5, more than 40 interactions
                                 (clicks, likes, comments and clicks with a gift), of those with any
+``streamers_gifted``            share of them with a gift
 ``streamer_gini``               Gini coefficient of the number of different viewers of a streamer
+``clicks_top_Npct_streamers``   share of the clicks on the N % of streamers with most;
+                                ``gift_value_top_Npct_streamers``: of the coins, of those with any
+``daily_click_gini``            Gini coefficient of the clicks of a day's streamers; mean of days
+``gift_gini_streamers``         of the coins of streamers who were given any
+``streamer_watch_mean_over_p50``  watched seconds of a streamer, mean over median
 ``rooms_per_streamer_day``      rooms / streamers with a room / days
 ``room_minutes_pQ``             length of a room, Kaplan-Meier where its end is not known
 ==============================  ====================================================================
 
-pQ is a percentile over clicks, gifts, viewers or rooms. Rooms are those that start in the span.
-Intervals resample viewers; those of rooms and of ``streamers_*``, ``streamer_gini`` streamers.
+pQ is a percentile over clicks, gifts, viewers or rooms; streamers are those who were clicked on.
+Rooms are those that start in the span. Intervals resample viewers; those of rooms and of what is
+said of streamers resample streamers.
 """
 
 from __future__ import annotations
@@ -45,6 +68,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from livestream_env.calibration.impressions import EVENTS, LogIndex, impressions_of
 from livestream_env.calibration.resampling import Statistic, bootstrapped
+from livestream_env.calibration.streamer_sums import StreamerSums
 from livestream_env.calibration.sums import ImpressionSums, RoomSums
 from livestream_env.config import HOURLY_ACTIVITY
 from livestream_env.world import DAY_S, World
@@ -55,15 +79,24 @@ if TYPE_CHECKING:
 # The table of the logs that a statistic cannot do without, besides the clicks.
 _NEEDS = {
     "ctr": "negative",
+    "ctr_drift": "negative",
     "exposures_per_viewer_day": "negative",
     "likes_per_click": "like",
     "comments_per_click": "comment",
     "gifts_per_click": "gift",
     **{f"gift_price_{what}": "gift" for what in ("p50", "p90", "p99", "mean")},
+    **{f"gift_price_{what}": "gift" for what in ("1", "upto_10", "10_over_9")},
     "gift_value_after_300s": "gift",
     "gift_gini_users": "gift",
+    "gifts_per_user": "gift",
+    "gifts_in_reentered_rooms": "gift",
     **{f"gift_rate_{what}": "gift" for what in ("with_history", "without_history")},
     "gift_rate_history_ratio": "gift",
+    "clicks_with_gift_history": "gift",
+    "gift_value_with_history": "gift",
+    "streamers_gifted": "gift",
+    "gift_gini_streamers": "gift",
+    **{f"gift_value_top_{n}pct_{of}": "gift" for n in (1, 10) for of in ("users", "streamers")},
 }
 
 
@@ -170,8 +203,9 @@ def impression_statistics(
         name: f"the log has no table {table!r}" for name, table in _NEEDS.items() if table in absent
     }
     viewers = bootstrapped(sums.of_viewers, sums.num_viewers, bootstrap, seed, reasons)
+    streamers = StreamerSums(impressions[impressions["click"]])
     return viewers | bootstrapped(
-        sums.of_streamers, len(sums.interactions), bootstrap, seed, reasons
+        streamers.of_streamers, streamers.num_streamers, bootstrap, seed, reasons
     )
 
 

@@ -6,6 +6,11 @@ import csv
 import os
 from dataclasses import dataclass
 
+# Everyone in the log; or those who clicked, commented, liked and gave, as KuaiLive's users.
+VIEWERS = ("active", "everyone")
+# The world's own streamers; or, where their number matters, as many as make a long tail.
+CATALOGUES = ("own", "large")
+
 
 @dataclass(frozen=True)
 class PublishedStatistic:
@@ -19,6 +24,8 @@ class PublishedStatistic:
     days: int | None  # that it is about, if it depends on them
     required: bool
     source: str
+    viewers: str = "active"  # whom it describes: one of VIEWERS
+    catalogue: str = "own"  # in which it is compared: one of CATALOGUES
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -36,20 +43,29 @@ class PublishedStatistic:
         return low <= simulated <= high
 
 
+_CHOICES = {
+    "kind": ("absolute", "relative"),
+    "required": ("yes", "no"),
+    "viewers": VIEWERS,
+    "catalogue": CATALOGUES,
+}
+
+
 def read_published_statistics(path: str | os.PathLike[str]) -> list[PublishedStatistic]:
     """Read the table of targets.
 
     Raises:
-        ValueError: a row has an unknown kind of tolerance.
+        ValueError: a row has an unknown kind of tolerance, or says neither yes nor no.
     """
     with open(path, newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     for row in rows:
-        if row["kind"] not in ("absolute", "relative"):
-            raise ValueError(
-                f"{os.fspath(path)}: kind of {row['statistic']} must be absolute or relative, "
-                f"got {row['kind']!r}"
-            )
+        for column, choices in _CHOICES.items():
+            if row[column] not in choices:
+                raise ValueError(
+                    f"{os.fspath(path)}: {column} of {row['statistic']} must be "
+                    f"{' or '.join(choices)}, got {row[column]!r}"
+                )
     return [
         PublishedStatistic(
             statistic=row["statistic"],
@@ -60,6 +76,8 @@ def read_published_statistics(path: str | os.PathLike[str]) -> list[PublishedSta
             days=int(row["days"]) if row["days"] else None,
             required=row["required"] == "yes",
             source=row["source"],
+            viewers=row["viewers"],
+            catalogue=row["catalogue"],
         )
         for row in rows
     ]

@@ -149,6 +149,30 @@ def weighted_gini(values: NDArray[Any], weights: Weights) -> NDArray[np.float64]
     return 1.0 - ratio(area, weights.sum(axis=1) * upto[:, -1])
 
 
+def top_share(values: NDArray[Any], weights: Weights, share: float) -> NDArray[np.float64]:
+    """Share of the sum that the highest values have, by the Lorenz curve.
+
+    Args:
+        values: (n,), ascending, not negative.
+        weights: (resamples, n), not negative.
+        share: of the weight that the highest values bear, in (0, 1).
+
+    Returns:
+        (resamples,), NaN where nothing is to be shared.
+    """
+    below = np.cumsum(weights, axis=1)
+    total = below[:, -1:] if len(values) else np.zeros((len(weights), 1))
+    at_top = np.clip(below - (1.0 - share) * total, 0.0, weights)
+    return ratio(at_top @ values, weights @ values)
+
+
+def ascending(values: NDArray[Any], weights: Weights) -> tuple[NDArray[Any], Weights]:
+    """What is not NaN, sorted, with its weights (B, n)."""
+    order = np.argsort(values, kind="stable")
+    order = order[: len(order) - np.isnan(values).sum()]  # NaN sorts last
+    return values[order], weights[:, order]
+
+
 def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[np.float64]:
     """``numerator / denominator``, NaN where that is 0."""
     result = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)

@@ -102,11 +102,33 @@ def simulate_world_impressions(
         streamers and rooms are row numbers of the world.
     """
     viewers = np.arange(len(world.viewers)) if viewers is None else np.asarray(viewers)
-    num_envs = min(max(len(viewers) // 20, 1), _MAX_ENVS)  # as simulate_logs recommends
-    env = LiveStreamRecVectorEnv(num_envs, world=world, horizon=days or world.days, config=config)
-    chooser = policy(LiveStreamRecEnv(world=world), seed=seed)
+    env = LiveStreamRecVectorEnv(
+        slots_for(len(viewers)), world=world, horizon=days or world.days, config=config
+    )
+    return log_impressions(
+        policy(LiveStreamRecEnv(world=world), seed=seed), env, viewers, seed, on_step
+    )
+
+
+def slots_for(viewers: int) -> int:
+    """Slots of a vector environment that plays so many viewers, as simulate_logs recommends."""
+    return min(max(viewers // 20, 1), _MAX_ENVS)
+
+
+def log_impressions(
+    policy: Any,
+    env: LiveStreamRecVectorEnv,
+    viewers: ArrayLike,
+    seed: int,
+    on_step: Callable[[int], object] | None = None,
+) -> NDArray[Any]:
+    """Play each of ``viewers`` once in ``env``, from day 0 on, as :func:`simulate_logs` does.
+
+    The arguments are those of :func:`simulate_logs`; the result is that of
+    :func:`simulate_world_impressions`.
+    """
     log = []
-    for exposures in simulate_logs(chooser, env, viewers, seed, on_step=on_step):
+    for exposures in simulate_logs(policy, env, viewers, seed, on_step=on_step):
         rows = np.zeros(len(exposures), IMPRESSION_DTYPE)
         for name in set(IMPRESSION_DTYPE.names or ()) & set(exposures.dtype.names or ()):
             rows[name] = exposures[name]
@@ -114,5 +136,5 @@ def simulate_world_impressions(
         log.append(rows)
     impressions = np.concatenate(log) if log else np.zeros(0, IMPRESSION_DTYPE)
     impressions["day"] = impressions["start_s"] // DAY_S
-    impressions["category"] = world.streamers["category"][impressions["streamer"]]
+    impressions["category"] = env.world.streamers["category"][impressions["streamer"]]
     return impressions[np.argsort(impressions["viewer"], kind="stable")]

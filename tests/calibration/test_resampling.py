@@ -9,6 +9,7 @@ from livestream_env.calibration.resampling import (
     Histogram,
     kaplan_meier_quantile,
     resamples,
+    top_share,
     weighted_gini,
     weighted_quantile,
 )
@@ -32,12 +33,21 @@ def test_nothing_has_no_quantile_and_no_gini():
     empty, nothing = np.array([]), np.zeros((3, 0))
     assert np.isnan(weighted_quantile(empty, nothing, 0.5)).all()
     assert np.isnan(weighted_gini(empty, nothing)).all()
+    assert np.isnan(top_share(empty, nothing, 0.1)).all()
     assert np.isnan(weighted_quantile(np.arange(4.0), np.zeros((3, 4)), 0.5)).all()
 
 
 def test_gini_at_its_ends():
     assert weighted_gini(np.full(50, 3.0), np.ones((1, 50))) == pytest.approx(0.0)
     assert weighted_gini(np.append(np.zeros(99), 5.0), np.ones((1, 100))) == pytest.approx(0.99)
+
+
+def test_share_of_the_highest():
+    values, weights = np.array([1.0, 2.0, 7.0]), np.array([[1.0, 1.0, 1.0], [1.0, 4.0, 0.0]])
+    # A third has 7 of 10; of the resample without the highest, 2/5 of the weight have 2 of 4.5.
+    assert top_share(values, weights, 1 / 3)[0] == pytest.approx(0.7)
+    assert top_share(values, weights, 0.5)[0] == pytest.approx((7 + 2 * 0.5) / 10)
+    assert top_share(values, weights, 0.4)[1] == pytest.approx(2 * 2 / 9)
 
 
 def test_quantiles_of_a_histogram_are_precise():

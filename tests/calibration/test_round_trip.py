@@ -140,10 +140,11 @@ def missed(logs: Logs, found: Fit) -> dict[str, bool]:
 
     return {
         f"{t.statistic}: {logged[t.statistic].value:.4g} became {again[t.statistic].value:.4g}": (
-            t.required
+            t.required and not t.days
         )
         for t in targets
-        if not like(
+        if not logged[t.statistic].reason
+        and not like(
             t.statistic, *t.around(logged[t.statistic].value),
             logged[t.statistic], again[t.statistic],
         )
