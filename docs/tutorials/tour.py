@@ -99,7 +99,7 @@ def day(weight, seed=12):
     return np.array(trace)
 
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
 for weight, label in ((0.75, "with the cover"), (-0.75, "against it")):
     trace = day(weight)
     left.plot(trace[:, 1].cumsum(), label=f"{label}: {len(trace)} impressions")

@@ -18,7 +18,11 @@ from scripts.site.places import DOCS, ELSEWHERE, GENERATED, TUTORIALS, with_link
 
 _PART = re.compile(r"^<!-- generated: (\S+) -->$", re.MULTILINE)
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
-
+# Spaces that TeX makes and latex2mathml does not: around ~, and after a function without brackets.
+_SPACED = (
+    (re.compile("<mi>&#x0007E;</mi>"), "<mo>&#x0223C;</mo>"),
+    (re.compile(r"(<mi>(?:ln|exp)</mi>)(?!<mo)"), r'\1<mspace width="0.167em"/>'),
+)
 _NOT_MADE = re.compile(r">(?:&|\\[a-zA-Z{}]+)<")
 
 
@@ -61,8 +65,17 @@ def on_page_content(html: str, page: Page, config: Any, files: Files) -> str:
 
 def _math(match: re.Match[str]) -> str:
     formula = unescape(match[2]).strip()
-    display = "block" if match[1] == "div" else "inline"
+    if match[1] == "span":
+        return _mathml(formula, "inline")
+    # Beside each other where there is room, else one below the other.
+    parts = [_mathml(part, "block") for part in re.split(r"\s*\\qquad\s*", formula)]
+    return f'<div class="formula">{"".join(parts)}</div>'
+
+
+def _mathml(formula: str, display: str) -> str:
     made = str(convert(formula, display=display))
     if _NOT_MADE.search(made):
         raise PluginError(f"the formula {formula} has something that latex2mathml does not know")
-    return f'<div class="formula">{made}</div>' if display == "block" else made
+    for found, instead in _SPACED:
+        made = found.sub(instead, made)
+    return made

@@ -24,6 +24,15 @@ def test_formulas_are_drawn_by_the_browser():
     assert made.count('<div class="formula">') == 1 and "arithmatex" not in made
 
 
+def test_formulas_beside_each_other_may_stand_below_each_other():
+    made = hooks.on_page_content(
+        '<div class="arithmatex">\\[\\ln x \\sim N, \\qquad \\ln(y)\\]</div>', None, None, None
+    )
+    assert made.count("<math") == 2 and made.count('<div class="formula">') == 1
+    assert "<mi>ln</mi><mspace" in made and "<mi>ln</mi><mo" in made
+    assert "<mo>&#x0223C;</mo>" in made
+
+
 @pytest.mark.parametrize("formula", ["\\nosuchsign x", "\\begin{aligned} a &amp; b \\end{aligned}"])
 def test_a_formula_that_cannot_be_made_is_named(formula):
     with pytest.raises(PluginError, match="the formula"):
