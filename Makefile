@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@# Progress bars for people, silence for logs.
 	[ -t 1 ] && quiet= || quiet=-q; PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install \
-		--disable-pip-version-check --no-input $$quiet $(PIP_FLAGS) -e ".[agents,logs,minari,sb3,tune,ray,export,render,dev]"
+		--disable-pip-version-check --no-input $$quiet $(PIP_FLAGS) -e ".[agents,logs,minari,sb3,sklearn,tune,ray,export,render,dev]"
 	@touch $@
 
 compare: $(STAMP)  ## Train and compare the agents, write results/compare

@@ -33,6 +33,7 @@ CASES = [
     ("agents", "matplotlib", "import scripts.compare as s; s.main(['--agents', 'random'])"),
     ("agents", "markdown_it", "import scripts.benchmark as s; s.main(['--report-only'])"),
     ("agents", "tensorboard", "import scripts.train as s; s.main(['--timesteps', '300'])"),
+    ("sklearn", "sklearn", "import scripts.click_model as s; s.main(['--viewers', '8'])"),
     ("tune", "optuna", "import scripts.tune as s; s.main(['--agent', 'dqn'])"),
     ("export", "onnxruntime", "from agents.export import OnnxPolicy"),
     ("export", "onnxscript", "from agents.export import export_policy"),

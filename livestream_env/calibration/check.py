@@ -105,6 +105,14 @@ def play_log(
     Returns:
         The world, and impressions (n,) ``IMPRESSION_DTYPE``, sorted by viewer, then time.
     """
+    env, chosen = log_env(viewers, env_kwargs, config)
+    return env.world, log_impressions(LoggingPolicy(env, seed), env, chosen, seed, on_step)
+
+
+def log_env(
+    viewers: int, env_kwargs: Mapping[str, Any], config: Mapping[str, Any] | None = None
+) -> tuple[LiveStreamRecVectorEnv, NDArray[np.int64]]:
+    """The environment of a log of 21 days, and the numbers of its viewers, as in play_log."""
     kwargs = dict(env_kwargs)
     if is_drawn(env_kwargs):
         drawn = {"days": LOG_DAYS, "num_viewers": max(viewers, _SYNTHETIC_VIEWERS)}
@@ -116,8 +124,7 @@ def play_log(
         days, there_are = kwargs["world"].days, len(kwargs["world"].viewers)
     chosen = np.arange(min(viewers, there_are))
     kwargs["horizon"] = min(LOG_DAYS, days)
-    env = LiveStreamRecVectorEnv(slots_for(len(chosen)), **kwargs)
-    return env.world, log_impressions(LoggingPolicy(env, seed), env, chosen, seed, on_step)
+    return LiveStreamRecVectorEnv(slots_for(len(chosen)), **kwargs), chosen
 
 
 def is_drawn(env_kwargs: Mapping[str, Any]) -> bool:
