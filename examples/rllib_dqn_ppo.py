@@ -40,7 +40,9 @@ def make_masked(config):
 
 
 register_env("masked", make_masked)
-ppo = PPOConfig().training(train_batch_size_per_learner=1_024, minibatch_size=128, num_epochs=5)
+ppo = PPOConfig().training(
+    lr=1e-3, train_batch_size_per_learner=1_024, minibatch_size=128, num_epochs=5
+)
 masking = RLModuleSpec(module_class=ActionMaskingTorchRLModule)
 CONFIGS = {
     "dqn": DQNConfig().environment(ENV_ID),

@@ -1,3 +1,11 @@
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,3 +53,42 @@ def test_same_scores_to_the_bit(tmp_path: Path, capsys: pytest.CaptureFixture[st
     before = finished.copy()
     assert ray_workers.play_all(theirs, 2, True, 0.0, finished.append) == {}
     assert finished == before and not theirs[3].finished
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a cluster that asks for a token, which is in this environment."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ray = [Path(sys.executable).with_name("ray"), "start", "--head", "--block", f"--port={port}"]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # tmp_path is too long
+        options = ["--num-cpus=1", "--include-dashboard=false", f"--temp-dir={folder}"]
+        with subprocess.Popen(
+            [*ray, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
+        ) as head:  # fmt: skip
+            try:
+                assert any("runtime started" in line for line in head.stdout or ())
+                yield f"127.0.0.1:{port}"
+            finally:
+                os.killpg(head.pid, signal.SIGTERM)
+
+
+def test_a_cluster_by_address_with_its_token(cluster: str, tmp_path: Path) -> None:
+    """In a process of its own: Ray reads its environment once."""
+    program = """
+import sys
+from pathlib import Path
+from agents.experiments.ray_workers import play_all
+from tests.agents.experiments.test_ray_workers import jobs_in
+
+jobs = jobs_in(Path(sys.argv[1]))[:1]
+assert play_all(jobs, quiet=True, address=sys.argv[2]) == {}
+assert jobs[0].finished
+"""
+    arguments = [sys.executable, "-c", program, str(tmp_path), cluster]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
