@@ -14,7 +14,6 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from livestream_env import LiveStreamRecVectorEnv
 from livestream_env.infos import INFO_KEYS
-from livestream_env.sb3_vec_env import LiveStreamRecVecEnv
 from livestream_env.wrappers import ArrayInfo, MaskObservation, VectorMaskObservation
 
 # Half of the moments have no room at all, the others some.
@@ -67,6 +66,8 @@ def test_gymnasiums_samples():
 @pytest.mark.parametrize("of", ["gymnasium", "stable_baselines3"])
 def test_maskable_ppo(of):
     contrib = pytest.importorskip("sb3_contrib")
+    from livestream_env.sb3_vec_env import LiveStreamRecVecEnv
+
     env = single() if of == "gymnasium" else LiveStreamRecVecEnv(native(AutoresetMode.SAME_STEP))
     model = contrib.MaskablePPO("MlpPolicy", env, n_steps=150, batch_size=50, seed=0)
     model.learn(450)
@@ -160,30 +161,45 @@ def test_tianshous_dqn():
 
 
 @pytest.mark.slow
-def test_rllibs_ppo_with_action_masks():
-    ray = pytest.importorskip("ray")
-    ppo = pytest.importorskip("ray.rllib.algorithms.ppo", exc_type=ImportError)
-    from ray.rllib.core.rl_module.rl_module import RLModuleSpec
-    from ray.rllib.examples.rl_modules.classes.action_masking_rlm import ActionMaskingTorchRLModule
-    from ray.tune.registry import register_env
+class TestRLlib:
+    @pytest.fixture(autouse=True)
+    def cluster(self):
+        ray = pytest.importorskip("ray")
+        self.ppo = pytest.importorskip("ray.rllib.algorithms.ppo", exc_type=ImportError)
+        ray.init(num_cpus=2, include_dashboard=False)
+        yield
+        ray.shutdown()
 
-    def make(config: dict[str, Any]) -> gym.Env[Any, Any]:
-        env = gym.make("livestream_env:LiveStreamRecSession-v0", **config)
-        return MaskObservation(env, observation="observations", mask="action_mask")
-
-    register_env("masked", make)
-    config = (
-        ppo.PPOConfig()
-        .environment("masked", env_config={"config": SPARSE})
-        .env_runners(num_env_runners=0)
-        .training(train_batch_size_per_learner=256, minibatch_size=64, num_epochs=1)
-        .rl_module(rl_module_spec=RLModuleSpec(module_class=ActionMaskingTorchRLModule))
-    )
-    ray.init(num_cpus=1, include_dashboard=False)
-    try:
+    def train(self, config: Any) -> None:
+        config = config.training(train_batch_size_per_learner=256, minibatch_size=64, num_epochs=1)
         algorithm = config.build_algo()
         result = algorithm.train()
         algorithm.stop()
-    finally:
-        ray.shutdown()
-    assert result["env_runners"]["num_env_steps_sampled_lifetime"] == 256
+        assert result["env_runners"]["num_env_steps_sampled_lifetime"] >= 256
+
+    def test_ppo_with_action_masks(self):
+        from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+        from ray.rllib.examples.rl_modules.classes.action_masking_rlm import (
+            ActionMaskingTorchRLModule,
+        )
+        from ray.tune.registry import register_env
+
+        def make(config: dict[str, Any]) -> gym.Env[Any, Any]:
+            env = gym.make("livestream_env:LiveStreamRecSession-v0", **config)
+            return MaskObservation(env, observation="observations", mask="action_mask")
+
+        register_env("masked", make)
+        self.train(
+            self.ppo.PPOConfig()
+            .environment("masked", env_config={"config": SPARSE})
+            .env_runners(num_env_runners=0)
+            .rl_module(rl_module_spec=RLModuleSpec(module_class=ActionMaskingTorchRLModule))
+        )
+
+    @pytest.mark.parametrize("mode", ["sync", "vector_entry_point"])
+    def test_an_id_in_a_worker_that_has_imported_nothing(self, mode):
+        self.train(
+            self.ppo.PPOConfig()
+            .environment("livestream_env:LiveStreamRecSession-v0", env_config={"config": SPARSE})
+            .env_runners(num_env_runners=1, num_envs_per_env_runner=2, gym_env_vectorize_mode=mode)
+        )

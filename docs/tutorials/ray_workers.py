@@ -30,7 +30,8 @@ for job in jobs:
 #
 # `address="local"` starts Ray on this machine; the address of a cluster, as `ray.init` takes it, spreads the jobs
 # over its processors. Its machines need this project's dependencies; the code is sent to them, and results come
-# back as files, so that no disk is shared.
+# back as files, so that no disk is shared. A cluster that asks for a token wants `RAY_AUTH_MODE=token` in the
+# environment here, too, and the token (`ray get-auth-token`).
 
 # %%
 failed = play_all(jobs, workers=2, quiet=True)
