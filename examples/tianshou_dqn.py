@@ -4,7 +4,10 @@ python examples/tianshou_dqn.py
 """
 
 # /// script
-# dependencies = ["tianshou==2.0.1"]
+# dependencies = [
+#     "tianshou==2.0.1",
+#     "filelock<4",  # virtualenv, which it needs, has no release for 4
+# ]
 # ///
 
 import gymnasium as gym
