@@ -150,7 +150,7 @@ def score_table(group: Group, settings: Settings) -> str:
     if group.areas is not None:
         text += " Area under curve: the mean reward over the training's evaluations."
     if {LOW, HIGH} <= set(group.labels):
-        text += f" Normalised score: 0 is `{LOW}`, 1 is `{HIGH}`; above 1 an agent plans."
+        text += f" Normalised score: 0 is `{LOW}`, 1 is `{HIGH}`."
     lines = _table(group, _best_first(group, group.labels), columns)
     notes = reasons(group, group.labels)
     if not all(map(group.learns, group.labels)):
