@@ -76,9 +76,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def log(settings: OfflineSettings, study: Path) -> None:
-    """Write the file of decisions unless it is there."""
+    """Write the file of decisions unless it is there; ``ValueError`` if it is of another world."""
+    from livestream_env.decisions import DecisionFile
+
     path = settings.data(study)
     if path.exists():
+        DecisionFile(path).description.make_env().close()
         return
     words = ["--policy", BEHAVIOURS[settings.behaviour], "--steps", str(settings.steps)]
     words += ["--out", str(path), "--seed", str(settings.data_seed), "--env-id", settings.env_id]

@@ -96,6 +96,7 @@ class OpeStudy:
             "resamples": self.resamples,
             "truth_episodes": self.truth_episodes,
             "targets": list(TARGETS),
+            "horizons": [list(horizon) for horizon in HORIZONS],
             "first_seed": FIRST_SEED,
         }
 
