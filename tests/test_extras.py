@@ -96,3 +96,10 @@ assert all(getattr(package, name).__name__ == name for name in package.__all__)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_pin_is_of_one_package() -> None:
+    """Two of one package, and nothing can be installed."""
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    names = [line.partition("==")[0].lower() for line in lines if not line.startswith("#")]
+    assert sorted(set(names)) == sorted(names)
