@@ -68,6 +68,7 @@ class WorldConfig(_Parameters):
     initial_attachments: float = number(3.0, 0, 11, "mean number of streamers known beforehand, beyond the first; assumed")
     initial_strength_min: float = number(0.3, 0, 1, "attachments begin between this; as logs are stationary")
     initial_strength_max: float = number(1.0, 0, 1, "and this; as logs are stationary")
+    initial_strength_taste: float = number(0.0, -5, 5, "log factor per unit of the viewer's strongest taste above the mean: who likes more is attached more; as logs are stationary")
     initial_familiarity: float = number(0.3, 0, 1, "mean familiarity with a category beforehand; as logs are stationary")
     satiation_gain_log_std: float = number(0.5, 0, 3, "s.d. of log satiation gain between viewers and categories; assumed")
     rooms_per_day: float = number(1.22, 0.01, 4, "rooms that a streamer opens per day; KuaiLive 1.22")

@@ -208,6 +208,10 @@ def _draw_attachments(
     beyond = np.arange(INITIAL_ATTACHMENTS) >= known[:, None]
     between = config.initial_strength_min, config.initial_strength_max
     strength = rng.uniform(*between, (count, INITIAL_ATTACHMENTS))
+    # Who likes something much watches more, and would be attached more after some weeks.
+    strongest = viewers["taste"].max(1, keepdims=True).astype(float)
+    strength *= np.exp(config.initial_strength_taste * (strongest - strongest.mean()))
+    strength = np.minimum(strength, 1.0)
     # With an error: what was watched before is a proxy of the attachment, not the attachment.
     watched = watched_before(strength)
     watched *= rng.lognormal(0.0, 0.5, watched.shape)
