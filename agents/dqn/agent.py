@@ -14,11 +14,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import VectorEnv
 
+from agents.dqn.columns import ColumnLayout
 from agents.dqn.config import PRESETS, DQNConfig
 from agents.dqn.diagnostics import Diagnostics, diagnose, td_errors
 from agents.dqn.files import DQNState, reads_columns
 from agents.dqn.learner import MaskFunction
-from agents.dqn.networks import ColumnLayout
 from agents.dqn.offline import learn_offline
 from agents.dqn.training_log import EpisodeStatistics, TrainingLog
 from agents.vector import VectorStep, env_layout, make_training_env, space_sizes

@@ -14,9 +14,9 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from agents.dqn.columns import ColumnLayout
 from agents.dqn.config import DQNConfig
 from agents.dqn.learner import build_network
-from agents.dqn.networks import ColumnLayout
 from livestream_env.settings import check_integer
 
 _MOST = 10**15  # steps, updates, columns: more than there are, and far from overflowing
@@ -97,6 +97,12 @@ def _layout(columns: Any, observation_size: int, num_actions: int) -> ColumnLayo
         if array.shape != shape:
             raise ValueError(f"layout: {name} must have the shape {shape}, got {array.shape}")
         check_within(f"layout: {name}", array, 0, observation_size - 1)
+    for name in ("past_columns", "trace_columns"):
+        array = getattr(layout, name)
+        if array.ndim != 1:
+            raise ValueError(f"layout: {name} must have the shape (n,), got {array.shape}")
+        if array.size:
+            check_within(f"layout: {name}", array, 0, observation_size - 1)
     return layout
 
 

@@ -26,14 +26,19 @@ class ClickQNetwork(CandidateQNetwork):
         layout: See :class:`CandidateQNetwork`.
         hidden_sizes: Likewise.
         summary: Likewise.
+        crosses: Likewise.
     """
 
     outputs = 2
 
     def __init__(
-        self, layout: Any, hidden_sizes: Sequence[int] = (64, 64), summary: bool = False
+        self,
+        layout: Any,
+        hidden_sizes: Sequence[int] = (64, 64),
+        summary: bool = False,
+        crosses: bool = False,
     ) -> None:
-        super().__init__(layout, hidden_sizes, dueling=True, summary=summary)
+        super().__init__(layout, hidden_sizes, dueling=True, summary=summary, crosses=crosses)
         self.reads_mask = summary
 
     def forward(self, observation: Tensor, mask: Tensor | None = None) -> Tensor:

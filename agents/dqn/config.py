@@ -44,6 +44,11 @@ class DQNConfig(Settings):
     summary: bool = flag(
         False, "candidate network: show each slot the mean and maximum of the candidates' features"
     )
+    crosses: bool = flag(
+        False,
+        "candidate network: show it what is known of the viewer's past times each trace and each "
+        "feature of a candidate (an environment with traces=True knows some)",
+    )
     q_form: str = choice(
         "direct",
         ("direct", "click"),
@@ -262,8 +267,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "deep": {
         **_DEFAULT,
         "q_form": "click",
+        "crosses": True,
         "inverse_variance": 8.0,
-        "gamma": 0.997,
+        "gamma": 0.999,
         "double": False,
         # Far-sighted values are learnt from each other: that takes more and larger steps.
         "learning_rate": 3e-3,

@@ -30,9 +30,9 @@ from agents.dqn.checks import (
     check_replay,
     check_updates,
 )
+from agents.dqn.columns import ColumnLayout
 from agents.dqn.config import DQNConfig
 from agents.dqn.learner import MaskFunction, QLearner
-from agents.dqn.networks import ColumnLayout
 from agents.dqn.replay_memory import ReplayBuffer
 from agents.dqn.training_log import EpisodeStatistics
 from agents.vector import EpisodeStream, env_layout, space_sizes

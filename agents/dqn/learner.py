@@ -12,12 +12,11 @@ from torch import Tensor
 from agents.dqn.behaviour import BehaviourModel
 from agents.dqn.by_hand import Adam, flatten_parameters, kernels
 from agents.dqn.click_network import ClickQNetwork
+from agents.dqn.columns import ColumnLayout, Columns
 from agents.dqn.config import DQNConfig
 from agents.dqn.networks import (
     Backward,
     CandidateQNetwork,
-    ColumnLayout,
-    Columns,
     MLPQNetwork,
     QNetwork,
 )
@@ -300,5 +299,7 @@ def build_network(
             f"the action space {num_actions} actions"
         )
     if config.q_form == "click":
-        return ClickQNetwork(layout, config.hidden_sizes, config.summary)
-    return CandidateQNetwork(layout, config.hidden_sizes, config.dueling, config.summary)
+        return ClickQNetwork(layout, config.hidden_sizes, config.summary, config.crosses)
+    return CandidateQNetwork(
+        layout, config.hidden_sizes, config.dueling, config.summary, config.crosses
+    )

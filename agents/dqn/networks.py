@@ -11,53 +11,15 @@ W units of the first hidden layer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agents.dqn.by_hand import Embed, Layers, SlotScorer
+from agents.dqn.columns import CrossedColumns, LayoutColumns
 
 Backward = Callable[[Tensor], None]
-
-
-@dataclass(frozen=True, eq=False)
-class ColumnLayout:
-    """Which columns of a flat observation mean what, as far as a network and its masks care.
-
-    Attributes:
-        shared_columns: int ``(S,)``: everything that is not a candidate's.
-        candidate_columns: int ``(N, F)``: the features of each candidate slot.
-        valid_columns: int ``(N,)``: the feature of each slot that is 1 if it is filled, else 0.
-    """
-
-    shared_columns: np.ndarray
-    candidate_columns: np.ndarray
-    valid_columns: np.ndarray
-
-    @classmethod
-    def of(cls, layout: Any) -> Self:
-        """The columns of an environment's ``ObservationLayout``."""
-        # A candidate's feature is a selection of columns, so column numbers select themselves.
-        valid = layout.candidate(np.arange(layout.size), "valid")
-        return cls.from_json(
-            {
-                "shared_columns": layout.shared_columns,
-                "candidate_columns": layout.candidate_columns,
-                "valid_columns": valid,
-            }
-        )
-
-    @classmethod
-    def from_json(cls, columns: dict[str, Any]) -> Self:
-        """The inverse of :meth:`to_json`."""
-        return cls(**{name: np.asarray(value, dtype=np.int64) for name, value in columns.items()})
-
-    def to_json(self) -> dict[str, list[Any]]:
-        """The columns as nested lists of integers."""
-        return {name: value.tolist() for name, value in vars(self).items()}
 
 
 class QNetwork(nn.Module):
@@ -195,6 +157,7 @@ class CandidateQNetwork(QNetwork):
         hidden_sizes: Units of context and embedding, then of the scorer's further layers.
         dueling: Q = V(context) + A - mean A over the filled slots.
         summary: Give the context the mean and the maximum of each feature over the filled slots.
+        crosses: Also give what is known of the viewer's past times each trace and each feature.
     """
 
     outputs = 1  # of the scorer, for each candidate
@@ -205,19 +168,18 @@ class CandidateQNetwork(QNetwork):
         hidden_sizes: Sequence[int] = (64, 64),
         dueling: bool = False,
         summary: bool = False,
+        crosses: bool = False,
     ) -> None:
         super().__init__()
-        shared = np.asarray(layout.shared_columns)
-        candidates = np.asarray(layout.candidate_columns)
-        self.num_candidates, self.num_features = candidates.shape
+        self.columns = CrossedColumns(layout) if crosses else LayoutColumns(layout)
+        self.num_candidates = len(layout.candidate_columns)
+        self.num_shared, self.num_features = self.columns.num_shared, self.columns.num_features
         self.num_actions = self.num_candidates
         self.summary = summary
         self.reads_mask = dueling or summary
-        self.num_shared = len(shared)
-        self.columns = Columns(np.concatenate([shared, candidates.ravel()]))
 
         width = hidden_sizes[0]
-        inputs = len(shared) + (2 * self.num_features if summary else 0)
+        inputs = self.num_shared + (2 * self.num_features if summary else 0)
         self.context = Layers([inputs, width, width])
         self.embed = Embed(self.num_features, width)
         self.scorer = Layers([*hidden_sizes, self.outputs])
@@ -304,26 +266,6 @@ class CandidateQNetwork(QNetwork):
         """Values ``(B, K)`` of K candidates each, features ``(B, K, F)``."""
         scores: Tensor = self.scorer(self.embed(context, candidates))
         return scores.view(candidates.shape[:2])
-
-
-class Columns(nn.Module):
-    """Picks columns of a batch: a view where they are evenly spaced, a copy where they are not."""
-
-    def __init__(self, columns: np.ndarray) -> None:
-        super().__init__()
-        columns = np.asarray(columns, dtype=np.int64)
-        spaces = np.unique(np.diff(columns))
-        space = int(spaces[0]) if len(spaces) else 1
-        even = len(columns) > 0 and len(spaces) < 2 and space > 0
-        self.slice = slice(int(columns[0]), int(columns[-1]) + 1, space) if even else None
-        self.index: Tensor
-        self.register_buffer("index", torch.from_numpy(columns.copy()), persistent=False)
-
-    def forward(self, observation: Tensor) -> Tensor:
-        """``(B, D)`` to ``(B, number of columns)``."""
-        if self.slice is not None:
-            return observation[:, self.slice]
-        return observation.index_select(1, self.index)
 
 
 def _dueling(value: Tensor, advantage: Tensor, mask: Tensor | None) -> Tensor:

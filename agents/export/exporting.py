@@ -23,7 +23,7 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor, nn
 
 from agents.dqn.agent import DQN
-from agents.dqn.networks import ColumnLayout
+from agents.dqn.columns import ColumnLayout
 from agents.export.description import ModelDescription
 from agents.export.normalization import normalizations
 from livestream_env.files import atomic_path

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.dqn.by_hand import Adam, flatten_parameters
-from agents.dqn.networks import Backward, CandidateQNetwork, ColumnLayout
+from agents.dqn.columns import ColumnLayout
+from agents.dqn.networks import Backward, CandidateQNetwork
 from agents.ope.estimators import Values
 from agents.ope.trajectories import Array, Trajectories, decision_rows
 from livestream_env.decisions import Decisions

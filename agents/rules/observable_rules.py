@@ -24,7 +24,8 @@ with needs("agents", __name__):
     from scipy.special import expit
 
     from agents.dqn.by_hand import flatten_parameters
-    from agents.dqn.networks import CandidateQNetwork, ColumnLayout
+    from agents.dqn.columns import ColumnLayout
+    from agents.dqn.networks import CandidateQNetwork
     from agents.dqn.regression import fit_values
 
 

@@ -8,7 +8,8 @@ import gymnasium as gym
 from stable_baselines3.dqn.policies import DQNPolicy
 from stable_baselines3.dqn.policies import QNetwork as SB3QNetwork
 
-from agents.dqn.networks import CandidateQNetwork, ColumnLayout
+from agents.dqn.columns import ColumnLayout
+from agents.dqn.networks import CandidateQNetwork
 from agents.sb3.dqn import SB3DQN
 from livestream_env.simulated_logs.policy import flat_layout
 

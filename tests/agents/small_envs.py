@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -180,6 +181,7 @@ class SlotLayout:
     size = 12
     shared_columns = np.arange(3)
     candidate_columns = np.arange(3, 12).reshape(3, 3)
+    slices: ClassVar = {"past": slice(0, 1), "traces": slice(1, 3)}
 
     def candidate(self, observation, name):
         assert name == "valid"

@@ -33,7 +33,8 @@ ALL = {
     "max_grad_norm": 1.0,
     "summary": True,
 }
-CLICK = {"q_form": "click", "inverse_variance": 8.0, "n_step": 3, "prioritized": True}
+CLICK = {"q_form": "click", "crosses": True, "inverse_variance": 8.0}
+CLICK |= {"n_step": 3, "prioritized": True}
 
 
 def everything(agent):

@@ -90,6 +90,8 @@ HEADERS = [
     ("layout/candidate_columns", [[], [], []], "candidate_columns must have the shape"),
     ("layout/shared_columns", [10**6], "shared_columns must be in"),
     ("layout/shared_columns", [-1], "shared_columns must be in"),
+    ("layout/past_columns", [10**6], "past_columns must be in"),
+    ("layout/trace_columns", [[0]], "trace_columns must have the shape"),
     ("layout/shared_columns", [0.5], "layout must hold integers only"),
     ("layout/more_columns", [0], "TypeError"),
     ("layout", [], "AttributeError"),

@@ -9,9 +9,9 @@ import torch
 from agents.dqn import DQN
 from agents.dqn.by_hand import ByHand
 from agents.dqn.checkpoint import read_checkpoint, write_checkpoint
+from agents.dqn.columns import ColumnLayout
 from agents.dqn.config import DQNConfig
 from agents.dqn.learner import QLearner
-from agents.dqn.networks import ColumnLayout
 from agents.dqn.replay_memory import Batch
 from tests.agents.small_envs import SlotLayout, small_platform
 
@@ -29,6 +29,7 @@ VARIANTS = {
     "plain": {},
     "dueling": {"dueling": True},
     "summary": {"summary": True},
+    "crosses": {"crosses": True},
     "huber": {"loss": "huber"},
     "clip": {"max_grad_norm": 0.05},
     "single": {"double": False},
@@ -36,8 +37,8 @@ VARIANTS = {
     "weighted": {"inverse_variance": 0.5},
     "click": {"q_form": "click"},
     "click, all": {
-        "q_form": "click", "summary": True, "inverse_variance": 0.5, "max_grad_norm": 0.05,
-        "loss": "huber", "click_weight": 0.3,
+        "q_form": "click", "summary": True, "crosses": True, "inverse_variance": 0.5,
+        "max_grad_norm": 0.05, "loss": "huber", "click_weight": 0.3,
     },
     "all": {"dueling": True, "summary": True, "loss": "huber", "max_grad_norm": 0.05},
 }  # fmt: skip

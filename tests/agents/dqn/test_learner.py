@@ -5,9 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from agents.dqn.columns import ColumnLayout
 from agents.dqn.config import DQNConfig
 from agents.dqn.learner import QLearner
-from agents.dqn.networks import ColumnLayout, MLPQNetwork, QNetwork
+from agents.dqn.networks import MLPQNetwork, QNetwork
 from agents.dqn.replay_memory import Batch
 from tests.agents.small_envs import SlotLayout
 

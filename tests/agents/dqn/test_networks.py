@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 
 from agents.dqn.by_hand import flatten_parameters
-from agents.dqn.networks import CandidateQNetwork, ColumnLayout, Columns, MLPQNetwork
+from agents.dqn.columns import ColumnLayout, Columns, CrossedColumns, LayoutColumns
+from agents.dqn.networks import CandidateQNetwork, MLPQNetwork
 
 SLOTS, FEATURES, SHARED = 6, 4, 7
 SIZE = SHARED + SLOTS * FEATURES
@@ -13,15 +16,21 @@ ADJACENT = ColumnLayout(
     shared_columns=np.arange(SHARED),
     candidate_columns=np.arange(SHARED, SIZE).reshape(SLOTS, FEATURES),
     valid_columns=np.arange(SHARED, SIZE, FEATURES),
+    past_columns=np.array([1, 2]),
+    trace_columns=np.array([4, 5, 6]),
 )
 _shuffled = np.random.default_rng(0).permutation(SIZE)
 SCATTERED = ColumnLayout(
     shared_columns=_shuffled[:SHARED],
     candidate_columns=_shuffled[SHARED:].reshape(SLOTS, FEATURES),
     valid_columns=_shuffled[SHARED::FEATURES],
+    past_columns=_shuffled[[1, 2]],
+    trace_columns=_shuffled[[4, 5, 6]],
 )
 VARIANTS = pytest.mark.parametrize(
-    ("dueling", "summary"), [(False, False), (True, False), (False, True), (True, True)]
+    ("dueling", "summary", "crosses"),
+    [(*both, False) for both in product((False, True), repeat=2)]
+    + [(False, False, True), (True, True, True)],
 )
 LAYOUTS = pytest.mark.parametrize("layout", [ADJACENT, SCATTERED], ids=["adjacent", "scattered"])
 
@@ -41,8 +50,8 @@ def masks(batch=16, seed=1):
 @LAYOUTS
 @VARIANTS
 @torch.no_grad()
-def test_candidate_network_is_permutation_equivariant(layout, dueling, summary):
-    network = CandidateQNetwork(layout, (16, 8), dueling, summary)
+def test_candidate_network_is_permutation_equivariant(layout, dueling, summary, crosses):
+    network = CandidateQNetwork(layout, (16, 8), dueling, summary, crosses)
     observation, mask = observations(), masks()
     order = np.random.default_rng(2).permutation(SLOTS)
     reordered = observation.clone()
@@ -55,8 +64,8 @@ def test_candidate_network_is_permutation_equivariant(layout, dueling, summary):
 @LAYOUTS
 @VARIANTS
 @torch.no_grad()
-def test_empty_slots_influence_no_other(layout, dueling, summary):
-    network = CandidateQNetwork(layout, (16, 8), dueling, summary)
+def test_empty_slots_influence_no_other(layout, dueling, summary, crosses):
+    network = CandidateQNetwork(layout, (16, 8), dueling, summary, crosses)
     observation, mask = observations(), masks()
     changed = observation.clone()
     for row, slot in zip(*np.nonzero(~mask.numpy()), strict=True):
@@ -69,8 +78,8 @@ def test_empty_slots_influence_no_other(layout, dueling, summary):
 @LAYOUTS
 @VARIANTS
 @torch.no_grad()
-def test_every_column_is_used(layout, dueling, summary):
-    network = CandidateQNetwork(layout, (64, 64), dueling, summary)
+def test_every_column_is_used(layout, dueling, summary, crosses):
+    network = CandidateQNetwork(layout, (64, 64), dueling, summary, crosses)
     observation = observations(1)
     values = network(observation)
     for column in range(SIZE):
@@ -91,10 +100,10 @@ def test_both_layouts_read_the_same_features():
 
 @VARIANTS
 @torch.no_grad()
-def test_chosen_values_are_those_of_the_full_network(dueling, summary):
+def test_chosen_values_are_those_of_the_full_network(dueling, summary, crosses):
     action = torch.from_numpy(np.random.default_rng(3).integers(0, SLOTS, 16))
     for network in (
-        CandidateQNetwork(ADJACENT, (16, 8), dueling, summary),
+        CandidateQNetwork(ADJACENT, (16, 8), dueling, summary, crosses),
         MLPQNetwork(SIZE, SLOTS, (16, 8), dueling),
     ):
         every = network(observations(), masks())
@@ -134,6 +143,31 @@ def test_mlp_is_the_plain_one():
     ]  # fmt: skip
 
 
+@LAYOUTS
+def test_crosses_are_products_with_the_columns_of_the_past(layout):
+    observation = observations()
+    columns, given = CrossedColumns(layout), observation.numpy()
+    read = columns(observation).numpy()
+    shared, rows = np.split(read, [columns.num_shared], axis=1)
+    past, traces = given[:, layout.past_columns], given[:, layout.trace_columns]
+    np.testing.assert_array_equal(shared[:, :SHARED], given[:, layout.shared_columns])
+    products = [past[:, i] * traces[:, j] for i in range(2) for j in range(3)]
+    np.testing.assert_array_equal(shared[:, SHARED:], np.stack(products, axis=1))
+    for slot, row in enumerate(np.split(rows, SLOTS, axis=1)):
+        features = given[:, layout.candidate_columns[slot]]
+        wanted = [features, past[:, :1] * features, past[:, 1:] * features]
+        np.testing.assert_array_equal(row, np.concatenate(wanted, axis=1))
+
+
+def test_without_a_past_there_is_nothing_to_cross():
+    layout = ColumnLayout(
+        ADJACENT.shared_columns, ADJACENT.candidate_columns, ADJACENT.valid_columns
+    )
+    torch.testing.assert_close(
+        CrossedColumns(layout)(observations()), LayoutColumns(layout)(observations())
+    )
+
+
 def test_columns_are_a_view_where_evenly_spaced():
     observation = observations()
     for columns in ([3, 4, 5], [2, 6, 10], [4]):
@@ -171,8 +205,8 @@ def test_column_layout_round_trip():
 @VARIANTS
 @pytest.mark.parametrize("sizes", [(16,), (16, 8), (16, 8, 4)])
 @pytest.mark.parametrize("batch", [1, 3, 50])
-def test_values_by_hand_equal_those_of_autograd(layout, dueling, summary, sizes, batch):
-    network = CandidateQNetwork(layout, sizes, dueling, summary)
+def test_values_by_hand_equal_those_of_autograd(layout, dueling, summary, crosses, sizes, batch):
+    network = CandidateQNetwork(layout, sizes, dueling, summary, crosses)
     observation, mask = observations(batch), masks(batch)
     action = torch.arange(batch) % SLOTS  # also the last slot, at the end of the memory
     every = network(observation, mask).detach()
@@ -219,12 +253,12 @@ def test_columns_beyond_the_layout_are_ignored():
 @VARIANTS
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("sizes", [(16,), (16, 8, 4)])
-def test_backward_by_hand_equals_autograd(layout, dueling, summary, masked, sizes):
+def test_backward_by_hand_equals_autograd(layout, dueling, summary, crosses, masked, sizes):
     action = torch.from_numpy(np.random.default_rng(3).integers(0, SLOTS, 16))
     upstream = torch.from_numpy(np.random.default_rng(4).normal(size=16).astype(np.float32))
     mask = masks() if masked else None
     for network in (
-        CandidateQNetwork(layout, sizes, dueling, summary),
+        CandidateQNetwork(layout, sizes, dueling, summary, crosses),
         MLPQNetwork(SIZE, SLOTS, sizes, dueling),
     ):
         _, gradient = flatten_parameters(network)
