@@ -21,8 +21,8 @@ from livestream_env.wrappers import MaskObservation
 from scoring import command_line, print_scores
 
 WORLD = {"num_streamers": 80}
-FRAMES_PER_BATCH = 64
-UPDATES_PER_BATCH = 16
+FRAMES_PER_BATCH = 100
+UPDATES_PER_BATCH = 25
 
 args = command_line(__doc__, timesteps=20_000).parse_args()
 torch.manual_seed(0)

@@ -95,7 +95,9 @@ class TestTorchRL:
         assert env.rollout(60, break_when_any_done=False).shape == (3, 60)
 
     def test_gymnasiums_vector_env_of_an_id(self):
-        env = self.envs.GymEnv("LiveStreamRecSession-v0", num_envs=2, config=SPARSE)
+        # In processes that have imported nothing.
+        env_id = "livestream_env:LiveStreamRecSession-v0"
+        env = self.envs.GymEnv(env_id, num_envs=2, config=SPARSE)
         self.check(env)
         assert env.rollout(60, break_when_any_done=False).shape == (2, 60)
         env.close()
