@@ -34,7 +34,7 @@ SWITCHED_ON = {
     "watch_sensitivity": 0.5, "gift_community": 1.0, "gift_audience": 0.5, "gift_price_tier": 0.9,
     "gift_price_propensity": 0.3, "return_loyalty": 1.0, "return_breadth": 1.0,
     "notification": 0.3, "retrieval_memory": 8, "audience_rhythm": 0.3, "audience_age": 0.5,
-    "audience_highlight": 0.3, "audience_noise_std": 0.3,
+    "audience_highlight": 0.3, "audience_noise_std": 0.3, "initial_strength_taste": 0.5,
 }  # fmt: skip
 # Statistic → numerator and denominator.
 STATISTICS: dict[str, tuple[str, str]] = {
