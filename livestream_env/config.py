@@ -259,7 +259,6 @@ SYNTHETIC_WORLDS: dict[str, dict[str, float]] = {
         "watch_satisfaction": 0.8,
         "watch_noise_std": 2.35,
         # Events
-        "like_per_min": 0.021,
         "comment_per_min": 0.029,
         "gift_per_min": 0.0065,
         "gift_base": 0.5,
