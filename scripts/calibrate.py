@@ -49,25 +49,8 @@ READERS = {
 DATA = Path(__file__).parents[1] / "data"
 PUBLISHED = DATA / "published_statistics.csv"
 PUBLISHED_TWITCH = DATA / "published_twitch.csv"
+ENV_ID = "LiveStreamRec-v0"
 NUM_ENVS = 512
-
-
-def _episodes(
-    env_id: str, episodes: int, seed: int, env_kwargs: dict[str, Any]
-) -> tuple[World, NDArray[Any]]:
-    """The world of ``env_id``, and impressions of its logging policy."""
-    from agents.rules.baselines import LoggingPolicy
-    from livestream_env.calibration import simulate_impressions
-
-    venv: Any = gym.make_vec(
-        env_id,
-        num_envs=min(NUM_ENVS, episodes),
-        vectorization_mode="vector_entry_point",
-        **env_kwargs,
-    )
-    policy = LoggingPolicy(venv, seed)
-    with Progress(episodes, env_id, "episodes", leave=False) as progress:
-        return venv.world, simulate_impressions(policy, venv, episodes, seed, progress.reach)
 
 
 def simulated_statistics(
@@ -80,10 +63,19 @@ def simulated_statistics(
         seed: of viewers and policy.
         env_kwargs: arguments of the environment.
     """
-    from livestream_env.calibration import world_statistics
+    from agents.rules.baselines import LoggingPolicy
+    from livestream_env.calibration import simulate_impressions, world_statistics
 
-    world, impressions = _episodes("LiveStreamRec-v0", viewer_days, seed, env_kwargs)
-    return world_statistics(world, impressions, days=1)
+    venv: Any = gym.make_vec(
+        ENV_ID,
+        num_envs=min(NUM_ENVS, viewer_days),
+        vectorization_mode="vector_entry_point",
+        **env_kwargs,
+    )
+    policy = LoggingPolicy(venv, seed)
+    with Progress(viewer_days, ENV_ID, "episodes", leave=False) as progress:
+        impressions = simulate_impressions(policy, venv, viewer_days, seed, progress.reach)
+    return world_statistics(venv.world, impressions, days=1)
 
 
 def log_statistics(
@@ -125,11 +117,9 @@ def check_table(
         if row.days and log is None:
             continue
         low, high = row.bounds
-        values = [
-            _verdict(row, None if row.days else days), _verdict(row, log),
-        ]  # fmt: skip
+        values = f"{_verdict(row, None if row.days else days)} {_verdict(row, log)}"
         lines.append(
-            f"{row.statistic:30s} {row.value:8.4g} {low:8.4g} .. {high:7.4g} {' '.join(values)}  "
+            f"{row.statistic:30s} {row.value:8.4g} {low:8.4g} .. {high:7.4g} {values}  "
             f"{row.viewers}{', large catalogue' * (row.catalogue == 'large')}"
             f"{'' if row.required else '; informative'}"
         )

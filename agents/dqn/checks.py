@@ -91,18 +91,14 @@ def _layout(columns: Any, observation_size: int, num_actions: int) -> ColumnLayo
         "shared_columns": (layout.shared_columns.size,),
         "candidate_columns": (num_actions, features),
         "valid_columns": (num_actions,),
+        "past_columns": (layout.past_columns.size,),
+        "trace_columns": (layout.trace_columns.size,),
     }
     for name, shape in expected.items():
         array = getattr(layout, name)
         if array.shape != shape:
             raise ValueError(f"layout: {name} must have the shape {shape}, got {array.shape}")
         check_within(f"layout: {name}", array, 0, observation_size - 1)
-    for name in ("past_columns", "trace_columns"):
-        array = getattr(layout, name)
-        if array.ndim != 1:
-            raise ValueError(f"layout: {name} must have the shape (n,), got {array.shape}")
-        if array.size:
-            check_within(f"layout: {name}", array, 0, observation_size - 1)
     return layout
 
 

@@ -40,18 +40,15 @@ class ColumnLayout:
         """The columns of an environment's ``ObservationLayout``."""
         # A candidate's feature is a selection of columns, so column numbers select themselves.
         columns = np.arange(layout.size)
-        blocks = {"past_columns": "past", "trace_columns": "traces"}
-        slices = getattr(layout, "slices", {})  # a layout of one's own may know no blocks
+        blocks = getattr(layout, "slices", {})  # a layout of one's own may know none
+        none = slice(0)
         return cls.from_json(
             {
                 "shared_columns": layout.shared_columns,
                 "candidate_columns": layout.candidate_columns,
                 "valid_columns": layout.candidate(columns, "valid"),
-                **{
-                    name: columns[slices[block]]
-                    for name, block in blocks.items()
-                    if block in slices
-                },
+                "past_columns": columns[blocks.get("past", none)],
+                "trace_columns": columns[blocks.get("traces", none)],
             }
         )
 

@@ -271,7 +271,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "inverse_variance": 8.0,
         "gamma": 0.999,
         "double": False,
-        # Far-sighted values are learnt from each other: that takes more and larger steps.
+        # Without crosses this decides how much is learnt; with them it hardly matters.
         "learning_rate": 3e-3,
         "target_interval": 200,
     },

@@ -2,7 +2,7 @@
 
 ``greedy-oracle`` knows every latent and maximises the expected immediate reward. The normalised
 score puts it at 1. ``farsighted-oracle`` is the same minus a price on clicks to sensational rooms,
-one number that stands for planning: a score above 1 needs it.
+one number that stands for planning.
 """
 
 from __future__ import annotations

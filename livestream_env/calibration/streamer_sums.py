@@ -45,8 +45,9 @@ class StreamerSums:
         self.interactions = self._sum(owner, 1.0 + clicks["likes"] + clicks["comments"] + gift)
         self.watch_s = self._sum(owner, clicks["watch_s"])
         self.coins = self._sum(owner, clicks["gift_value"])
-        pair = np.unique(owner * (np.int64(clicks["viewer"].max()) + 1) + clicks["viewer"])
-        self.audience = self._sum(pair // (np.int64(clicks["viewer"].max()) + 1), None)
+        span = np.int64(clicks["viewer"].max()) + 1
+        pair = np.unique(owner * span + clicks["viewer"])
+        self.audience = self._sum(pair // span, None)
         # Of each day: who was clicked on, and how often.
         days = [self._sum(owner[clicks["day"] == day], None) for day in np.unique(clicks["day"])]
         self.days = [(np.flatnonzero(count), count[count > 0]) for count in days]
