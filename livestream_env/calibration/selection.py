@@ -63,9 +63,11 @@ def sparse_samples(
         streamers = np.cumsum(np.bincount(known_by, minlength=len(order) - begin))
         dense = np.arange(1, len(streamers) + 1) >= density * streamers
         dense &= streamers > 0
-        if not dense.any():
+        if not dense[-1]:
             break
-        size = int(dense.argmax()) + 1
+        # From where on it is: a first viewer who clicked on few streamers makes no dense sample.
+        sparse = np.flatnonzero(~dense)
+        size = int(sparse[-1]) + 2 if len(sparse) else 1
         samples.append(rows[: np.searchsorted(rank[len(ranked) - len(rows) :], begin + size)])
         begin += size
     return samples or [ranked]

@@ -57,6 +57,15 @@ def test_viewers_who_never_click_are_no_sample_of_their_own(seed):
         assert sample["click"].any()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_one_who_knows_few_streamers_is_no_sample_of_her_own(seed):
+    """Alone she is dense, with anyone beside her she is not; the others are from the sixth on."""
+    clicks = [(viewer, 1, s, 1.0) for viewer in range(1, 12) for s in range(1, 12)]
+    rows = impressions([(0, 1, 0, 1.0), *clicks])
+    for sample in sparse_samples(rows, density=0.5, seed=seed):
+        assert len(np.unique(sample["viewer"])) >= 6
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_seed_draws_the_same_samples(seed):
     rows = impressions([(viewer, 1, s, 1.0) for viewer in range(20) for s in range(4)])
