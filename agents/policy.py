@@ -151,6 +151,7 @@ AGENTS: dict[str, AgentSpec] = {
         _rule("affinity", "baselines:ColumnPolicy", seeds=0),
         _rule("static-linear", "static_linear:StaticLinearPolicy", seeds=0,
               impressions_per_s=1_500),
+        _rule("cover-price", "cover_price:CoverPricePolicy", seeds=0, impressions_per_s=10_000),
         _rule("max-ctr", "baselines:MaxCTRPolicy"),
         _rule("logging", "baselines:LoggingPolicy"),
         _learner("linucb", "agents.rules.baselines:LinUCB", "bandit",

@@ -23,7 +23,8 @@ def test_every_name_makes_a_policy() -> None:
 
 def test_names_of_the_issue_are_all_there() -> None:
     assert list(AGENTS) == [
-        *("random", "popularity", "affinity", "static-linear", "max-ctr", "logging", "linucb"),
+        *("random", "popularity", "affinity", "static-linear", "cover-price", "max-ctr"),
+        *("logging", "linucb"),
         *("greedy", "farsighted", "greedy-oracle", "farsighted-oracle", "planner"),
         *("dqn", "dqn-article", "sb3-dqn", "sb3-dqn-matched"),
         *("sb3-dqn-candidate", "sb3-dqn-tuned", "sb3-ppo", "sb3-qrdqn", "sb3-maskable-ppo"),
