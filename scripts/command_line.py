@@ -90,7 +90,7 @@ def command_of(
         if value == parser.get_default(name):
             continue
         values = value if isinstance(value, list) else [] if value is True else [value]
-        words.append(f"--{name}")
+        words.append(f"--{name.replace('_', '-')}")
         words += [shlex.quote(str(one)) for one in values]
     return " ".join(words)
 

@@ -2,6 +2,7 @@
 
     python -m scripts.ope_study --quick          # less than ten minutes
     python -m scripts.ope_study                  # under an hour of two cores
+    python -m scripts.ope_study --horizons session --estimators phis --out results/phis
     python -m scripts.ope_study --report-only --docs
 
 Ten policies, from random to a clone of the planner, are judged by all estimators of scripts.ope
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from livestream_env.extras import needs
 from livestream_env.files import write_text
-from scripts.command_line import command_of, described_parser, positive_int
+from scripts.command_line import command_of, described_parser, positive_int, whole_number
 
 if TYPE_CHECKING:
     from agents.experiments.ope import OpeStudy
@@ -50,6 +51,21 @@ def make_parser() -> argparse.ArgumentParser:
         "--episodes", type=positive_int, default=16_000, help="played for the truth; %(default)s"
     )
     parser.add_argument(
+        "--horizons",
+        nargs="+",
+        default=["first-5", "session", "day"],
+        help="of first-5, session and day; default: all",
+    )
+    parser.add_argument(
+        "--estimators", nargs="+", metavar="KEY", help="as scripts.ope names them; default: all"
+    )
+    parser.add_argument(
+        "--first-seed",
+        type=whole_number,
+        default=2_001,
+        help="of the first log of each kind; others are other logs; %(default)s",
+    )
+    parser.add_argument(
         "--workers", type=positive_int, default=2, help="processes, one thread each; %(default)s"
     )
     parser.add_argument("--out", type=Path, help="default: results/ope, or ope-quick")
@@ -73,14 +89,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     with needs("agents", "scripts.ope_study"):
         from agents.experiments.ope import OpeStudy, play
         from agents.experiments.runs import note_settings
+        from agents.ope.estimators import ESTIMATORS
         from agents.reports.ope_study import study_tables
         from agents.reports.page import fill, provenance
     out = args.out or Path("results") / ("ope-quick" if args.quick else "ope")
-    sizes = tuple(sorted(args.sizes))
-    study = OpeStudy(out, sizes, args.repeats, args.resamples, args.episodes)
-    if args.quick:
-        study = quick(study)
     try:
+        study = OpeStudy(
+            out,
+            tuple(sorted(args.sizes)),
+            args.repeats,
+            args.resamples,
+            args.episodes,
+            args.first_seed,
+            tuple(args.horizons),
+            tuple(args.estimators or ESTIMATORS),
+        )
+        if args.quick:
+            study = quick(study)
         note_settings(out, study.settings(), begun=any(out.glob("*.csv")))
         if not args.report_only:
             for line in play(study, args.workers):
@@ -93,7 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     truth, estimates = study.load()
     if truth.empty or estimates.empty:
         parser.error(f"{out} holds no finished study")
-    command = command_of(parser, args, ("quick", "sizes", "repeats", "resamples", "episodes"))
+    options = ("quick", "sizes", "repeats", "resamples", "episodes", "horizons", "estimators")
+    command = command_of(parser, args, (*options, "first_seed"))
     text = "\n".join([*study_tables(truth, estimates), "", provenance(command)])
     write_text(out / "ope.md", text + "\n")
     print(text)

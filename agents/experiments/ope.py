@@ -24,7 +24,8 @@ from agents.dqn.cloning import BehaviourCloning
 from agents.evaluation import EVALUATION_SEED, evaluate
 from agents.experiments.offline import BEHAVIOURS
 from agents.experiments.workers import THREAD_VARIABLES
-from agents.ope.evaluation import evaluate_off_policy
+from agents.ope.estimators import ESTIMATORS
+from agents.ope.evaluation import check_estimators, evaluate_off_policy
 from agents.ope.targets import TargetPolicy
 from agents.policy import agent_spec
 from agents.vector import make_training_env
@@ -50,11 +51,11 @@ class Horizon(NamedTuple):
     decisions: int | None
 
 
-HORIZONS = (
-    Horizon("first 5 of a session", SESSION, 5),
-    Horizon("session", SESSION, None),
-    Horizon("day", DAY, None),
-)
+HORIZONS = {
+    "first-5": Horizon("first 5 of a session", SESSION, 5),
+    "session": Horizon("session", SESSION, None),
+    "day": Horizon("day", DAY, None),
+}
 
 # In tables → agent, share of uniform decisions.
 TARGETS = {
@@ -81,6 +82,12 @@ class OpeStudy:
         repeats: Logs of each behaviour policy and environment.
         resamples: Of each interval.
         truth_episodes: Sessions played for the truth; of days, which are longer, half as many.
+        first_seed: Of the first log of each kind.
+        horizons: Keys of :data:`HORIZONS`.
+        estimators: Keys of :data:`agents.ope.estimators.ESTIMATORS`.
+
+    Raises:
+        ValueError: There is no such horizon or estimator.
     """
 
     folder: Path
@@ -88,6 +95,17 @@ class OpeStudy:
     repeats: int = 10
     resamples: int = 300
     truth_episodes: int = 16_000
+    first_seed: int = FIRST_SEED
+    horizons: tuple[str, ...] = tuple(HORIZONS)
+    estimators: tuple[str, ...] = tuple(ESTIMATORS)
+
+    def __post_init__(self) -> None:
+        unknown = set(self.horizons) - set(HORIZONS)
+        if unknown or not self.horizons:
+            raise ValueError(
+                f"horizons must be some of {', '.join(HORIZONS)}, got {list(self.horizons)}"
+            )
+        check_estimators("estimators", self.estimators)
 
     def settings(self) -> dict[str, Any]:
         """What decides the numbers of a part; not ``repeats``: more of them only add logs."""
@@ -96,17 +114,20 @@ class OpeStudy:
             "resamples": self.resamples,
             "truth_episodes": self.truth_episodes,
             "targets": list(TARGETS),
-            "horizons": [list(horizon) for horizon in HORIZONS],
-            "first_seed": FIRST_SEED,
+            "horizons": [list(HORIZONS[key]) for key in self.horizons],
+            "first_seed": self.first_seed,
+            "estimators": list(self.estimators),
         }
 
     @property
     def cells(self) -> list[Cell]:
         """Its logs."""
+        needed = {HORIZONS[key].env_id for key in self.horizons}
         return [
             Cell(behaviour, env_id, repeat)
             for repeat in range(self.repeats)
             for env_id in (SESSION, DAY)
+            if env_id in needed
             for behaviour in BEHAVIOURS
         ]
 
@@ -130,11 +151,6 @@ class Cell(NamedTuple):
     behaviour: str
     env_id: str
     repeat: int
-
-    @property
-    def seed(self) -> int:
-        """Of who decides, of the episodes, and of what the estimators draw."""
-        return FIRST_SEED + self.repeat
 
 
 def make_targets(seed: int = 0) -> dict[str, TargetPolicy]:
@@ -178,7 +194,7 @@ def _log(policy: Any, env_id: str, steps: int, seed: int) -> Decisions:
 def find_truth(study: OpeStudy, label: str, target: TargetPolicy) -> None:
     """Play a target, and write its mean reward for each horizon with the standard error."""
     rows = []
-    for horizon in HORIZONS:
+    for horizon in map(HORIZONS.__getitem__, study.horizons):
         episodes = study.truth_episodes // (2 if horizon.env_id == DAY else 1)
         if horizon.decisions is None:
             played = evaluate(target, horizon.env_id, None, episodes, num_envs=NUM_ENVS)
@@ -210,16 +226,23 @@ def first_rewards(target: TargetPolicy, env_id: str, decisions: int, episodes: i
 def estimate_cell(study: OpeStudy, cell: Cell, targets: Mapping[str, TargetPolicy]) -> None:
     """Log, judge all targets by all estimators, write."""
     env = gym.make(cell.env_id)
-    behaviour = agent_spec(BEHAVIOURS[cell.behaviour]).make(env, cell.seed)
-    whole = _log(behaviour, cell.env_id, study.sizes[-1], cell.seed)
+    # Of who decides, of the episodes, and of what the estimators draw.
+    seed = study.first_seed + cell.repeat
+    behaviour = agent_spec(BEHAVIOURS[cell.behaviour]).make(env, seed)
+    whole = _log(behaviour, cell.env_id, study.sizes[-1], seed)
     rows = []
     for size in study.sizes:
         decisions = whole.first(size)
-        for horizon in HORIZONS:
+        for horizon in map(HORIZONS.__getitem__, study.horizons):
             if horizon.env_id != cell.env_id:
                 continue
             found = evaluate_off_policy(
-                decisions, targets, horizon.decisions, resamples=study.resamples, seed=cell.seed
+                decisions,
+                targets,
+                horizon.decisions,
+                resamples=study.resamples,
+                seed=seed,
+                keys=study.estimators,
             )
             for e in found:
                 answer = (e.policy, e.estimator, e.value, e.low, e.high, e.trusted)

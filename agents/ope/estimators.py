@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from agents.ope.trajectories import Array, Trajectories
 from agents.ope.weights import (
+    WINDOW,
     cumulative_weights,
     marginal_weights,
     recent_weights,
@@ -45,6 +46,7 @@ ESTIMATORS = {
     "mis": "marginalised importance sampling",
     "drl": "double reinforcement learning: doubly robust with marginalised weights",
 }
+WITHOUT_VALUES = ("is", "snis", "pdis", "snpdis", "phis")  # the others need fitted ones
 
 
 class Values(NamedTuple):
@@ -132,6 +134,22 @@ def estimators(
         "mis": _ratio(weights.marginal, gains),
         "drl": _sum(_mean(start), _ratio(weights.marginal, errors)),
     }
+
+
+@_quiet
+def variants(log: Trajectories, target: Array) -> dict[str, list[Estimator]]:
+    """Of what an estimator's interval takes in those of, too: key → these; arguments as above.
+
+    ``phis`` is biased by what decisions before its window cause, and a bootstrap interval shrinks
+    about the biased value as data grow. How far the value moves when the window loses a decision or
+    gains one does not shrink. So its interval is that of :data:`WINDOW` united with those of one
+    decision less and one more (Conley, Hansen & Rossi 2012, "Plausibly exogenous": the union of the
+    intervals over what one would assume): no wider where the windows agree, wider where older
+    decisions are seen to matter. It is no bound: an effect that all three windows miss is in none.
+    """
+    ratio, gains = target / log.behaviour, log.factor * log.reward
+    nearby = [recent_weights(ratio, window) for window in (WINDOW - 1, WINDOW + 1)]
+    return {"phis": [_product_limit(weights, gains, log.running) for weights in nearby]}
 
 
 def _times(weights: Array, amounts: Array) -> Array:

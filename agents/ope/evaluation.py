@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from agents.ope.estimators import ESTIMATORS, Estimator, estimators, weights_of
+from agents.ope.estimators import (
+    ESTIMATORS,
+    WITHOUT_VALUES,
+    Estimator,
+    Values,
+    estimators,
+    variants,
+    weights_of,
+)
 from agents.ope.targets import TargetPolicy, target_probabilities
 from agents.ope.trajectories import Array, Trajectories, decision_rows
 from agents.ope.trust import Diagnosis, diagnose, uncovered_share
@@ -30,7 +38,8 @@ class OffPolicyEstimate:
         policy: Its name.
         estimator: A key of :data:`agents.ope.estimators.ESTIMATORS`.
         value: The estimate.
-        low: Of the 95 % interval, a percentile bootstrap over viewers.
+        low: Of the 95 % interval, a percentile bootstrap over viewers; of ``phis`` see
+            :func:`agents.ope.estimators.variants`.
         high: Likewise.
         diagnosis: What it rests on, and why it should not be believed.
     """
@@ -56,10 +65,11 @@ def evaluate_off_policy(
     tau_s: float | None = None,
     resamples: int = 1_000,
     seed: int = 0,
+    keys: Collection[str] = tuple(ESTIMATORS),
 ) -> list[OffPolicyEstimate]:
     """All estimators for all targets.
 
-    Memory: about 100 bytes per episode and step of the longest one; take ``decisions.first(...)``
+    Memory: about 250 bytes per episode and step of the longest one; take ``decisions.first(...)``
     of a log of millions.
 
     Args:
@@ -71,14 +81,17 @@ def evaluate_off_policy(
         tau_s: Seconds that cost one factor ``gamma``; None: a step does.
         resamples: Of the bootstrap.
         seed: Of features, folds and bootstrap.
+        keys: Of the estimators that are wanted. Without one that needs fitted values nothing is
+            learned, which is what takes long.
 
     Returns:
         One entry per target and estimator, in their orders.
 
     Raises:
-        ValueError: An argument is out of range, there is no target, the log has no propensities,
-            or a target cannot act on its observations.
+        ValueError: An argument is out of range, there is no target or no such estimator, the log
+            has no propensities, or a target cannot act on its observations.
     """
+    check_estimators("keys", keys)
     check_integer("resamples", resamples, 1)
     check_integer("seed", seed, 0)
     if not targets:
@@ -90,15 +103,18 @@ def evaluate_off_policy(
         [target_probabilities(target, decisions, rows) for target in targets.values()], axis=2
     )
     layout = next(iter(targets.values())).layout
-    fitted = FittedQ(decisions, log, chances, layout, horizon, seed).fit()
+    fitted: Sequence[Values | None] = [None] * len(targets)
+    if set(keys) - set(WITHOUT_VALUES):
+        fitted = FittedQ(decisions, log, chances, layout, horizon, seed).fit()
     found = []
     for k, (name, values) in enumerate(zip(targets, fitted, strict=True)):
         chosen = log.padded(chances[np.arange(len(rows)), action, k], 1.0)
         weights = weights_of(log, chosen, values)
         uncovered = uncovered_share(chances[..., k], behaviour)
         made = estimators(log, weights, values)
-        answers = interval(made, log, resamples, seed)
-        for key in ESTIMATORS:
+        made = {key: made[key] for key in ESTIMATORS if key in keys}
+        answers = interval(made, log, resamples, seed, variants(log, chosen))
+        for key in made:
             value = answers[key][0]
             diagnosis = diagnose(key, log, weights, uncovered, value)
             found.append(OffPolicyEstimate(name, key, *answers[key], diagnosis))
@@ -111,26 +127,43 @@ def most_precise(estimates: Sequence[OffPolicyEstimate]) -> OffPolicyEstimate | 
     return min(trusted, key=lambda e: e.high - e.low, default=None)
 
 
+def check_estimators(name: str, keys: Collection[str]) -> None:
+    """Raise a ValueError that names the argument unless all are keys of :data:`ESTIMATORS`."""
+    if not keys or set(keys) - set(ESTIMATORS):
+        raise ValueError(f"{name} must be some of {', '.join(ESTIMATORS)}, got {list(keys)}")
+
+
 def interval(
-    made: Mapping[str, Estimator], log: Trajectories, resamples: int, seed: int
+    made: Mapping[str, Estimator],
+    log: Trajectories,
+    resamples: int,
+    seed: int,
+    others: Mapping[str, Sequence[Estimator]] | None = None,
 ) -> dict[str, tuple[float, float, float]]:
     """Value and 95 % interval of each estimator: viewers are resampled with all their episodes.
 
-    The bounds are percentiles of those resamples in which the estimate is defined.
+    The bounds are percentiles of those resamples in which the estimate is defined; with ``others``
+    of its key, the lowest and the highest of theirs and its own.
     """
     once = np.ones((1, log.num_episodes))
+    asked = {key: [estimator, *(others or {}).get(key, ())] for key, estimator in made.items()}
     drawn: dict[str, list[Array]] = {key: [] for key in made}
     for counts in _counts(log, resamples, seed):
-        for key, estimator in made.items():
-            drawn[key].append(estimator(counts))
-    tail = (1 - _CONFIDENCE) / 2
+        for key, several in asked.items():
+            drawn[key].append(np.stack([estimator(counts) for estimator in several]))
     answers = {}
     for key, estimator in made.items():
-        samples = np.concatenate(drawn[key])
-        samples = samples[np.isfinite(samples)]
-        bounds = np.quantile(samples, [tail, 1 - tail]) if len(samples) else (np.nan, np.nan)
-        answers[key] = (float(estimator(once)[0]), float(bounds[0]), float(bounds[1]))
+        bounds = np.array([_percentiles(one) for one in np.concatenate(drawn[key], axis=1)])
+        low, high = np.fmin.reduce(bounds[:, 0]), np.fmax.reduce(bounds[:, 1])
+        answers[key] = (float(estimator(once)[0]), float(low), float(high))
     return answers
+
+
+def _percentiles(samples: Array) -> Array:
+    """The bounds (2,) that cut off the same share of the finite ones at either end; else NaN."""
+    samples = samples[np.isfinite(samples)]
+    tail = (1 - _CONFIDENCE) / 2
+    return np.quantile(samples, [tail, 1 - tail]) if len(samples) else np.full(2, np.nan)
 
 
 def _counts(log: Trajectories, resamples: int, seed: int) -> Iterator[Array]:

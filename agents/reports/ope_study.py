@@ -33,8 +33,13 @@ def study_tables(truth: pd.DataFrame, estimates: pd.DataFrame) -> list[str]:
             continue
         logs = here.groupby(_LOG).ngroups
         what = f"**{horizon}**: from logs of {sizes} decisions, over {logs} logs of each size"
-        lines += ["", f"{what} and {here['policy'].nunique()} policies.", "", *score_table(here)]
+        what += f" and {here['policy'].nunique()} policies"
+        if logs > 1:
+            what += f"; shares covered ± {covered_error(here):.1%} or less"
+        lines += ["", f"{what}.", "", *score_table(here)]
     largest = both[(both["size"] == both["size"].max()) & (both["horizon"] == SESSION)]
+    if largest.empty:
+        return lines
     what = f"By who logged {both['size'].max():,} decisions, session: rank correlation, covered"
     return [*lines, "", f"{what}.", "", *behaviour_table(largest)]
 
@@ -57,16 +62,20 @@ def score_table(both: pd.DataFrame) -> list[str]:
     policy, where there is one.
     """
     rows = []
-    for key in ESTIMATORS:
+    for key in _made(both):
         mine = both[both["estimator"] == key]
         cells = [_by_size(mine, *score) for score in _SCORES.values()]
         rows.append([key, *cells, _by_size(mine[mine["trusted"]], covered, _percent)])
+    header = ["estimator", *_SCORES, "covered if believed"]
+    if len(rows) < len(ESTIMATORS):  # then it is not known what the command would say
+        return markdown_table(header, rows)
     said = said_by_the_command(both)
     share = {size: part.groupby([*_LOG, "policy"]).ngroups for size, part in both.groupby("size")}
     told = " / ".join(f"{(said['size'] == size).sum() / n:.0%}" for size, n in share.items())
     error = _by_size(said, relative_error, _percent)
-    rows.append([COMMAND, NONE, NONE, error, NONE, told, _by_size(said, covered, _percent)])
-    return markdown_table(["estimator", *_SCORES, "covered if believed"], rows)
+    width = _by_size(said, relative_width, _percent)
+    rows.append([COMMAND, NONE, NONE, width, error, NONE, told, _by_size(said, covered, _percent)])
+    return markdown_table(header, rows)
 
 
 def said_by_the_command(both: pd.DataFrame) -> pd.DataFrame:
@@ -80,13 +89,18 @@ def behaviour_table(both: pd.DataFrame) -> list[str]:
     groups = list(both.groupby("behaviour", sort=False))
     header = ["estimator", *(str(behaviour) for behaviour, _ in groups)]
     rows = []
-    for key in ESTIMATORS:
+    for key in _made(both):
         cells = []
         for _, part in groups:
             mine = part[part["estimator"] == key]
             cells.append(f"{number_text(rank_correlation(mine))}, {_percent(covered(mine))}")
         rows.append([key, *cells])
     return markdown_table(header, rows)
+
+
+def _made(both: pd.DataFrame) -> list[str]:
+    """The estimators that there are, in the order of tables."""
+    return [key for key in ESTIMATORS if key in set(both["estimator"])]
 
 
 def _by_size(part: pd.DataFrame, score: Score, text: Callable[[float], str]) -> str:
@@ -116,6 +130,18 @@ def covered(part: pd.DataFrame) -> float:
     return float(part["covered"].mean()) if len(part) else np.nan
 
 
+def covered_error(part: pd.DataFrame) -> float:
+    """Standard error over logs of the share covered, the largest of any estimator and size."""
+    shares = part.groupby(["estimator", "size", *_LOG])["covered"].mean()
+    return float(shares.groupby(["estimator", "size"]).sem().max())
+
+
+def relative_width(part: pd.DataFrame) -> float:
+    """Median of the width of the interval / truth."""
+    width = (part["high"] - part["low"]) / part["truth"]
+    return float(width.fillna(np.inf).median()) if len(part) else np.nan
+
+
 def relative_error(part: pd.DataFrame) -> float:
     """Median of |estimate - truth| / truth."""
     errors = (part["value"] - part["truth"]).abs() / part["truth"]
@@ -139,6 +165,7 @@ def believed(part: pd.DataFrame) -> float:
 _SCORES: dict[str, tuple[Score, Callable[[float], str]]] = {
     "rank correlation": (rank_correlation, number_text),
     "covered": (covered, _percent),
+    "width": (relative_width, _percent),
     "error": (relative_error, _percent),
     "regret": (regret, number_text),
     "believed": (believed, _percent),

@@ -53,10 +53,26 @@ def test_plays_what_is_missing_and_fills_the_page(small, tmp_path, monkeypatch, 
     study = OpeStudy(tmp_path / "study", (60,), 1, 5, 8)
     study.path(small[0]).unlink()
     assert ope_study.main([*command, "--docs"]) == 0
-    assert len(small) == 7 and "| phis" in page.read_text()
+    assert len(small) == 7 and "| phis" in page.read_text() and "`scripts.ope`" in page.read_text()
     with pytest.raises(SystemExit):
         ope_study.main([*command[2:], "--sizes", "70"])
     assert "sizes was [60] and is now [70]" in capsys.readouterr().err
+
+
+def test_part_of_it(small, tmp_path, capsys):
+    command = ["--sizes", "60", "--repeats", "2", "--resamples", "5", "--episodes", "8"]
+    command += ["--horizons", "session", "--estimators", "phis", "--out", str(tmp_path)]
+    assert ope_study.main([*command, "--first-seed", "5"]) == 0
+    text = capsys.readouterr().out
+    assert len(small) == 6 and "--estimators phis --first-seed 5" in text
+    assert "| phis" in text and not any(row in text for row in ("| snis", "| `scripts.ope`", "day"))
+    with pytest.raises(SystemExit):
+        ope_study.main([*command, "--first-seed", "6"])
+    assert "first_seed was 5 and is now 6" in capsys.readouterr().err
+    for option in ("horizons", "estimators"):
+        with pytest.raises(SystemExit):
+            ope_study.main([f"--{option}", "week", "--out", str(tmp_path)])
+        assert f"{option} must be some of" in capsys.readouterr().err
 
 
 def test_quick_is_smaller(tmp_path):
@@ -87,6 +103,10 @@ def test_scores():
     assert report.regret(estimates([right, wrong])) == pytest.approx(1.0)
     assert report.relative_error(estimates([[1.1, 2.2, 3.3]])) == pytest.approx(0.1)
     assert report.believed(estimates([right])) == pytest.approx(1 / 3)
+    widths = [0.2 / truth for truth in right]
+    assert report.relative_width(estimates([right])) == pytest.approx(np.median(widths))
+    logs = estimates([right, wrong]).assign(estimator="phis")
+    assert report.covered_error(logs) == pytest.approx((1 - 1 / 3) / 2)
     undefined = estimates([[np.nan, 2.0, 3.0]])
     assert report.rank_correlation(undefined) == pytest.approx(1.0)
     assert report.covered(undefined) == pytest.approx(2 / 3)

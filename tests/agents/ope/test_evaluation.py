@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from agents.dqn import DQN
-from agents.ope.estimators import ESTIMATORS
-from agents.ope.evaluation import evaluate_off_policy
+from agents.ope.estimators import ESTIMATORS, estimators, variants, weights_of
+from agents.ope.evaluation import evaluate_off_policy, interval
 from agents.ope.fitted_q import FittedQ
 from agents.ope.targets import TargetPolicy, target_probabilities
 from agents.ope.trajectories import Trajectories, decision_rows
+from agents.ope.weights import recent_weights
 from agents.rules.baselines import ColumnPolicy, LoggingPolicy, RandomPolicy
 from agents.rules.oracles import GreedyOracle
 from livestream_env import LiveStreamRecVectorEnv
@@ -94,6 +95,36 @@ def test_the_fixed_point_is_one(decisions, env, layout):
     np.testing.assert_array_equal(values.state, again.state)
 
 
+def test_the_interval_of_phis_takes_in_those_of_the_next_windows(decisions, env, layout):
+    log, rows = Trajectories.of(decisions), decisions.steps
+    action = decisions.action[rows]
+    found = {}
+    for name, policy in {"far": RandomPolicy(env, 0), "same": LoggingPolicy(env, 0)}.items():
+        chances = target_probabilities(TargetPolicy(policy, layout), decisions, rows)
+        chosen = log.padded(chances[np.arange(len(rows)), action], 1.0)
+        weights, parts = weights_of(log, chosen, None), []
+        for window in (1, 2, 3):
+            recent = recent_weights(chosen / log.behaviour, window)
+            made = {"phis": estimators(log, weights._replace(recent=recent))["phis"]}
+            parts.append(interval(made, log, 99, 0)["phis"])
+        values, lows, highs = zip(*parts, strict=True)
+        made = {"phis": estimators(log, weights)["phis"]}
+        answer = interval(made, log, 99, 0, variants(log, chosen))["phis"]
+        assert answer == (values[1], min(lows), max(highs))
+        low, high = answer[1:]
+        found[name] = (high - low) / (highs[1] - lows[1])
+    # Where the window makes no difference there is no bias to be seen.
+    assert found["same"] == pytest.approx(1.0, rel=1e-3) and found["far"] > 1.1
+
+
+def test_some_estimators_alone_need_no_fit(decisions, env, layout, monkeypatch):
+    targets = {"random": TargetPolicy(RandomPolicy(env, 0), layout)}
+    every = evaluate_off_policy(decisions, targets, resamples=10)
+    monkeypatch.setattr(FittedQ, "fit", None)
+    some = evaluate_off_policy(decisions, targets, resamples=10, keys=["phis", "is"])
+    assert some == [e for e in every if e.estimator in ("is", "phis")]
+
+
 def test_several_targets_do_not_change_each_other(decisions, env, layout):
     targets = {
         "random": TargetPolicy(RandomPolicy(env, 0), layout),
@@ -138,6 +169,8 @@ def test_what_is_refused(decisions, env, layout):
         TargetPolicy(LoggingPolicy(env), layout, temperature=1.0)
     with pytest.raises(ValueError, match="targets must name at least one"):
         evaluate_off_policy(decisions, {})
+    with pytest.raises(ValueError, match="keys must be some of is, snis"):
+        evaluate_off_policy(decisions, {}, keys=["ips"])
     with pytest.raises(ValueError, match="horizon must be an integer"):
         Trajectories.of(decisions, horizon=0)
     unknown = dataclasses.replace(decisions, propensity=np.full_like(decisions.propensity, np.nan))
