@@ -35,13 +35,19 @@ def study_tables(truth: pd.DataFrame, estimates: pd.DataFrame) -> list[str]:
         what = f"**{horizon}**: from logs of {sizes} decisions, over {logs} logs of each size"
         what += f" and {here['policy'].nunique()} policies"
         if logs > 1:
-            what += f"; shares covered ± {covered_error(here):.1%} or less"
+            what += f"; standard errors of the shares covered are {covered_error(here):.1%} or less"
         lines += ["", f"{what}.", "", *score_table(here)]
-    largest = both[(both["size"] == both["size"].max()) & (both["horizon"] == SESSION)]
-    if largest.empty:
+    session = both[both["horizon"] == SESSION]
+    if session.empty:
         return lines
+    largest = session[session["size"] == session["size"].max()]
     what = f"By who logged {both['size'].max():,} decisions, session: rank correlation, covered"
-    return [*lines, "", f"{what}.", "", *behaviour_table(largest)]
+    lines += ["", f"{what}.", "", *behaviour_table(largest)]
+    phis = session[session["estimator"] == "phis"]
+    if phis.empty:
+        return lines
+    what = f"`phis` by policy, session, from {sizes} decisions: mean error with its sign, covered"
+    return [*lines, "", f"{what}.", "", *policy_table(phis)]
 
 
 def truth_table(truth: pd.DataFrame) -> list[str]:
@@ -98,6 +104,15 @@ def behaviour_table(both: pd.DataFrame) -> list[str]:
     return markdown_table(header, rows)
 
 
+def policy_table(mine: pd.DataFrame) -> list[str]:
+    """Bias and coverage of one estimator for each policy."""
+    rows = [
+        [str(policy), _by_size(part, relative_bias, _signed), _by_size(part, covered, _percent)]
+        for policy, part in mine.groupby("policy", sort=False)
+    ]
+    return markdown_table(["policy", "bias", "covered"], rows)
+
+
 def _made(both: pd.DataFrame) -> list[str]:
     """The estimators that there are, in the order of tables."""
     return [key for key in ESTIMATORS if key in set(both["estimator"])]
@@ -110,6 +125,10 @@ def _by_size(part: pd.DataFrame, score: Score, text: Callable[[float], str]) -> 
 
 def _percent(share: float) -> str:
     return f"{share:.0%}" if np.isfinite(share) else NONE
+
+
+def _signed(share: float) -> str:
+    return f"{share:+.0%}".replace("-", "−") if np.isfinite(share) else NONE
 
 
 def rank_correlation(part: pd.DataFrame) -> float:
@@ -140,6 +159,11 @@ def relative_width(part: pd.DataFrame) -> float:
     """Median of the width of the interval / truth."""
     width = (part["high"] - part["low"]) / part["truth"]
     return float(width.fillna(np.inf).median()) if len(part) else np.nan
+
+
+def relative_bias(part: pd.DataFrame) -> float:
+    """Mean of (estimate - truth) / truth."""
+    return float(((part["value"] - part["truth"]) / part["truth"]).mean())
 
 
 def relative_error(part: pd.DataFrame) -> float:

@@ -105,6 +105,7 @@ def test_scores():
     assert report.believed(estimates([right])) == pytest.approx(1 / 3)
     widths = [0.2 / truth for truth in right]
     assert report.relative_width(estimates([right])) == pytest.approx(np.median(widths))
+    assert report.relative_bias(estimates([wrong])) == pytest.approx((2 + 0 - 2 / 3) / 3)
     logs = estimates([right, wrong]).assign(estimator="phis")
     assert report.covered_error(logs) == pytest.approx((1 - 1 / 3) / 2)
     undefined = estimates([[np.nan, 2.0, 3.0]])
