@@ -328,7 +328,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     of_check.add_argument(
         "--large-viewers",
         type=positive_int,
-        default=4_000,
+        default=7_000,
         help="of the log with 100,000 streamers, for what depends on how many these are; "
         "default: %(default)s",
     )
