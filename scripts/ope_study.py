@@ -51,10 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--episodes", type=positive_int, default=16_000, help="played for the truth; %(default)s"
     )
     parser.add_argument(
-        "--horizons",
-        nargs="+",
-        default=["first-5", "session", "day"],
-        help="of first-5, session and day; default: all",
+        "--horizons", nargs="+", metavar="KEY", help="of first-5, session and day; default: all"
     )
     parser.add_argument(
         "--estimators", nargs="+", metavar="KEY", help="as scripts.ope names them; default: all"
@@ -87,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
     args = parser.parse_args(argv)
     with needs("agents", "scripts.ope_study"):
-        from agents.experiments.ope import OpeStudy, play
+        from agents.experiments.ope import HORIZONS, OpeStudy, play
         from agents.experiments.runs import note_settings
         from agents.ope.estimators import ESTIMATORS
         from agents.reports.ope_study import study_tables
@@ -101,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.resamples,
             args.episodes,
             args.first_seed,
-            tuple(args.horizons),
+            tuple(args.horizons or HORIZONS),
             tuple(args.estimators or ESTIMATORS),
         )
         if args.quick:

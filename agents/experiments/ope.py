@@ -107,6 +107,11 @@ class OpeStudy:
             )
         check_estimators("estimators", self.estimators)
 
+    @property
+    def played_horizons(self) -> list[Horizon]:
+        """Those of :attr:`horizons`."""
+        return [HORIZONS[key] for key in self.horizons]
+
     def settings(self) -> dict[str, Any]:
         """What decides the numbers of a part; not ``repeats``: more of them only add logs."""
         return {
@@ -114,7 +119,7 @@ class OpeStudy:
             "resamples": self.resamples,
             "truth_episodes": self.truth_episodes,
             "targets": list(TARGETS),
-            "horizons": [list(HORIZONS[key]) for key in self.horizons],
+            "horizons": [list(horizon) for horizon in self.played_horizons],
             "first_seed": self.first_seed,
             "estimators": list(self.estimators),
         }
@@ -122,7 +127,7 @@ class OpeStudy:
     @property
     def cells(self) -> list[Cell]:
         """Its logs."""
-        needed = {HORIZONS[key].env_id for key in self.horizons}
+        needed = {horizon.env_id for horizon in self.played_horizons}
         return [
             Cell(behaviour, env_id, repeat)
             for repeat in range(self.repeats)
@@ -194,7 +199,7 @@ def _log(policy: Any, env_id: str, steps: int, seed: int) -> Decisions:
 def find_truth(study: OpeStudy, label: str, target: TargetPolicy) -> None:
     """Play a target, and write its mean reward for each horizon with the standard error."""
     rows = []
-    for horizon in map(HORIZONS.__getitem__, study.horizons):
+    for horizon in study.played_horizons:
         episodes = study.truth_episodes // (2 if horizon.env_id == DAY else 1)
         if horizon.decisions is None:
             played = evaluate(target, horizon.env_id, None, episodes, num_envs=NUM_ENVS)
@@ -233,7 +238,7 @@ def estimate_cell(study: OpeStudy, cell: Cell, targets: Mapping[str, TargetPolic
     rows = []
     for size in study.sizes:
         decisions = whole.first(size)
-        for horizon in map(HORIZONS.__getitem__, study.horizons):
+        for horizon in study.played_horizons:
             if horizon.env_id != cell.env_id:
                 continue
             found = evaluate_off_policy(

@@ -113,7 +113,8 @@ def evaluate_off_policy(
         uncovered = uncovered_share(chances[..., k], behaviour)
         made = estimators(log, weights, values)
         made = {key: made[key] for key in ESTIMATORS if key in keys}
-        answers = interval(made, log, resamples, seed, variants(log, chosen))
+        others = variants(log, chosen) if "phis" in made else None
+        answers = interval(made, log, resamples, seed, others)
         for key in made:
             value = answers[key][0]
             diagnosis = diagnose(key, log, weights, uncovered, value)

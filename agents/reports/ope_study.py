@@ -123,12 +123,13 @@ def _by_size(part: pd.DataFrame, score: Score, text: Callable[[float], str]) -> 
     return " / ".join(text(score(mine)) for _, mine in part.groupby("size")) or NONE
 
 
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if np.isfinite(share) else NONE
+def _percent(share: float, sign: str = "") -> str:
+    text = number_text(100.0 * share, sign, digits=0)
+    return text if text == NONE else f"{text}%"
 
 
 def _signed(share: float) -> str:
-    return f"{share:+.0%}".replace("-", "−") if np.isfinite(share) else NONE
+    return _percent(share, "+")
 
 
 def rank_correlation(part: pd.DataFrame) -> float:

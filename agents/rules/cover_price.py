@@ -2,7 +2,7 @@
 
 Who passes over sensational rooms loses clicks now and keeps the viewer's goodwill. How much of it
 is at stake shows in how often she left such rooms at once in the past; so the price of a cover is
-``base + weight * past regret``. A learner is told neither which columns matter nor which to
+``base + slope * past regret``. A learner is told neither which columns matter nor which to
 multiply.
 """
 
@@ -14,7 +14,7 @@ import gymnasium as gym
 import numpy as np
 
 from agents.rules.baselines import ScoringPolicy
-from agents.rules.far_sighted import EPISODES, tuning_reward
+from agents.rules.far_sighted import EPISODES, tune_weight
 from livestream_env.observation import PastColumn
 from livestream_env.settings import check_integer
 
@@ -32,7 +32,7 @@ class CoverPricePolicy(ScoringPolicy):
     """
 
     BASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
-    WEIGHTS = (0.0, 2.0, 4.0, 6.0, 8.0)
+    SLOPES = (0.0, 2.0, 4.0, 6.0, 8.0)
 
     def __init__(
         self,
@@ -42,16 +42,13 @@ class CoverPricePolicy(ScoringPolicy):
     ) -> None:
         super().__init__(env, seed)
         self.episodes = check_integer("episodes", episodes, 1)
-        self.base, self.weight = 0.5, 0.0  # until they are tuned
+        self.weight = (0.5, 0.0)  # base and slope of the price, until they are tuned
 
     def learn(self, total_timesteps: int | None = None) -> CoverPricePolicy:
         """Tune both weights, however many ``total_timesteps`` the learners are given."""
-        weights = self.WEIGHTS if self._knows_regret else (0.0,)
-        pairs = list(itertools.product(self.BASES, weights))
-        rewards = []
-        for self.base, self.weight in pairs:
-            rewards.append(tuning_reward(self, self.env, self.episodes))
-        self.base, self.weight = pairs[int(np.argmax(rewards))]
+        slopes = self.SLOPES if self._knows_regret else (0.0,)
+        pairs = list(itertools.product(self.BASES, slopes))
+        tune_weight(self, self.env, pairs, self.episodes)
         return self
 
     @property
@@ -60,9 +57,10 @@ class CoverPricePolicy(ScoringPolicy):
 
     def scores(self, observation: np.ndarray, deterministic: bool) -> np.ndarray:
         """Affinity less the price of the cover."""
-        price = np.full((len(observation), 1), self.base)
+        base, slope = self.weight
+        price: float | np.ndarray = base
         if self._knows_regret:
             past = observation[:, self.layout.slices["past"]]
-            price = price + self.weight * past[:, PastColumn.REGRET][:, None]
+            price = base + slope * past[:, [PastColumn.REGRET]]
         affinity = self.layout.candidate(observation, "affinity")
         return affinity - price * self.layout.candidate(observation, "cover_appeal")

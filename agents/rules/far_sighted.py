@@ -9,7 +9,7 @@ environment: without satisfaction it is 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import gymnasium as gym
 
@@ -19,12 +19,13 @@ from agents.policy import Policy
 TUNING_SEED = 1_500_007  # far from the seeds of training and of evaluation
 EPISODES = 512
 NUM_ENVS = 64
+Weight = TypeVar("Weight")
 
 
-class WeightedPolicy(Protocol):
-    """A policy that reads its ``weight`` whenever it predicts."""
+class WeightedPolicy(Protocol[Weight]):
+    """A policy that reads its ``weight`` whenever it predicts: a number, or several."""
 
-    weight: float
+    weight: Weight
 
     def predict(
         self,
@@ -44,11 +45,11 @@ def tuning_reward(policy: Policy, env: gym.Env | gym.vector.VectorEnv, episodes:
 
 
 def tune_weight(
-    policy: WeightedPolicy,
+    policy: WeightedPolicy[Weight],
     env: gym.Env | gym.vector.VectorEnv,
-    weights: Sequence[float],
+    weights: Sequence[Weight],
     episodes: int = EPISODES,
-) -> float:
+) -> Weight:
     """Set the policy's weight to the one with the highest mean reward.
 
     All weights play the same episodes, which are neither trained nor evaluated on: the choice is

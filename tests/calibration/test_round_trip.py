@@ -127,11 +127,7 @@ def recovered(found: Fit, case: Case) -> Iterator[tuple[str, float]]:
 
 
 def missed(logs: Logs, found: Fit) -> dict[str, bool]:
-    """The statistics of the log that the fitted world does not have, and which are required.
-
-    Those of a large catalogue have tolerances for its density (one click in a thousand pairs), not
-    for these worlds, where a viewer meets the same few streamers every day.
-    """
+    """The statistics of the log that the fitted world does not have, and which are required."""
     logged = statistics(logs)
     again = world_statistics(
         found.world, simulate_world_impressions(found.world, seed=9), found.world.days, 200
@@ -148,7 +144,6 @@ def missed(logs: Logs, found: Fit) -> dict[str, bool]:
         )
         for t in targets
         if not logged[t.statistic].reason
-        and t.catalogue != "large"
         and not like(
             t.statistic, *t.around(logged[t.statistic].value),
             logged[t.statistic], again[t.statistic],
