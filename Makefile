@@ -44,7 +44,7 @@ benchmark: $(STAMP)  ## Play the benchmark or go on with it, write results/bench
 sample-log: $(STAMP)  ## Simulate data/sample_log anew
 	$(BIN)/python -m scripts.simulate_logs --viewers 200 --days 7 --seed 0 \
 		--out data/sample_log --overwrite \
-		--env-kwargs '{"config": {"num_viewers": 200, "num_streamers": 200, "days": 7}}'
+		--env-kwargs '{"world": "plain", "config": {"num_viewers": 200, "num_streamers": 200, "days": 7}}'
 
 speed: $(STAMP)  ## Measure environment and DQN, compare ratios with data/speed_reference.json
 	$(BIN)/python -m scripts.speed $(ARGS)

@@ -148,10 +148,9 @@ AGENTS: dict[str, AgentSpec] = {
     for spec in (
         _rule("random", "baselines:RandomPolicy"),
         _rule("popularity", "baselines:PopularityPolicy"),
-        _rule("affinity", "baselines:ColumnPolicy", seeds=0),
-        _rule("static-linear", "static_linear:StaticLinearPolicy", seeds=0,
-              impressions_per_s=1_500),
-        _rule("cover-price", "cover_price:CoverPricePolicy", seeds=0, impressions_per_s=10_000),
+        _rule("affinity", "baselines:ColumnPolicy"),
+        _rule("static-linear", "static_linear:StaticLinearPolicy", impressions_per_s=1_500),
+        _rule("cover-price", "cover_price:CoverPricePolicy", impressions_per_s=10_000),
         _rule("max-ctr", "baselines:MaxCTRPolicy"),
         _rule("logging", "baselines:LoggingPolicy"),
         _learner("linucb", "agents.rules.baselines:LinUCB", "bandit",

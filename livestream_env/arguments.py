@@ -88,7 +88,7 @@ class EnvArguments(Settings):
     world: str | os.PathLike[str] | World = setting(  # noqa: RUF009 - makes a field
         "default",
         _check_world,
-        '``"default"`` or ``"deep"`` (synthetic), the path of a world\'s ``.npz``, or a '
+        '``"default"`` or ``"plain"`` (synthetic), the path of a world\'s ``.npz``, or a '
         ":class:`World`.",
     )
     world_seed: int = integer(0, 0, 2**63 - 1, "of the synthetic world.", whole_floats=False)
@@ -119,7 +119,7 @@ class EnvArguments(Settings):
         "partial", OBSERVE, '``"partial"``, or ``"full"`` to append the hidden state.'
     )
     traces: bool = flag(
-        False,
+        True,
         "whether to append what the logs tell beyond the last impressions: decayed sums over the "
         "episode, fan clubs, rooms entered before, regret in the past.",
     )

@@ -218,11 +218,10 @@ class SimulatorConfig(_Parameters):
 # Worlds that have a name: what the environment's ``world`` argument takes, and the parameters in
 # which each differs from the defaults.
 SYNTHETIC_WORLDS: dict[str, dict[str, float]] = {
-    "default": {},
     # Who watches and what happened before decide, not one price: some viewers mind sensational
     # rooms and some seek them, which their reactions tell; ties to streamers with a strong
-    # community, and broad tastes, bring viewers back. Measured in docs/model/deep.md.
-    "deep": {
+    # community, and broad tastes, bring viewers back. Measured in docs/model/world.md.
+    "default": {
         # Streamers, and covers that tell most of what is behind them
         "num_streamers": 4_000,
         "popularity_std": 3.1,
@@ -292,4 +291,6 @@ SYNTHETIC_WORLDS: dict[str, dict[str, float]] = {
         "audience_highlight": 0.3,
         "audience_noise_std": 0.3,
     },
+    # One price decides, that of the cover: the parameters' own defaults, most mechanisms off.
+    "plain": {},
 }

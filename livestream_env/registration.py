@@ -92,9 +92,9 @@ def json_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if world.recipe is None:
         return written | {"world": world.path or repr(world)}
     config, seed = world.recipe
-    # None of the world's parameters can be in config already: they need world="default".
+    # None of the world's parameters can be in config already: they need world="plain".
     parameters = config.changes() | (written.get("config") or {})
-    return written | {"world": "default", "world_seed": seed, "config": parameters}
+    return written | {"world": "plain", "world_seed": seed, "config": parameters}
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Learn a world from logs and hold it against them; or hold the default world against KuaiLive.
+"""Learn a world from logs and hold it against them; or hold a world that is there against KuaiLive.
 
     python -m scripts.calibrate LOGS --world my_world.npz --json report.json --plots plots
 
@@ -10,8 +10,8 @@ world, and as published, and the fitted parameters.
 
 plays the logging policy on single viewer-days (LiveStreamRec-v0) and on a log of 21 days, of which
 it describes the viewers who clicked, commented, liked and gave, as KuaiLive's users did, and prints
-target, simulated values, and pass or miss. Exits with 1 if a required statistic misses: of the
-viewer-days, or, with --on log, of the log, several of which the default world misses.
+target, simulated values, and pass or miss. Exits with 1 if a required statistic of the log misses,
+or, with --on days, of the viewer-days, which are of all viewers.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _verdict(row: PublishedStatistic, simulated: Mapping[str, Statistic] | None)
 
 
 def check(args: argparse.Namespace) -> int:
-    """Hold the default world against published statistics; 1 if a required one misses."""
+    """Hold a world against published statistics; 1 if its log, or else its days, misses any."""
     from livestream_env.calibration import read_published_statistics
 
     published = read_published_statistics(PUBLISHED)
@@ -159,7 +159,7 @@ def check(args: argparse.Namespace) -> int:
             f"{name}: {len(held) - len(missed)} of {len(held)} required statistics within tolerance"
             + (f"; missed: {', '.join(missed)}" if missed else "")
         )
-        failed |= bool(missed) and (simulated is days or days is None)
+        failed |= bool(missed) and (simulated is log or log is None)
     return int(failed)
 
 
@@ -285,7 +285,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Calibrate or check; returns the exit status."""
     parser = described_parser("scripts.calibrate", __doc__)
     parser.add_argument("logs", type=Path, nargs="?", metavar="LOGS", help="a folder or a .zip")
-    parser.add_argument("--check", action="store_true", help="the default world, without logs")
+    parser.add_argument("--check", action="store_true", help="a world, without logs")
     parser.add_argument("--seed", type=whole_number, default=0, help="default: %(default)s")
     of_logs = parser.add_argument_group("with LOGS")
     of_logs.add_argument("--world", type=Path, metavar="NPZ", help="write the fitted world")

@@ -1,6 +1,6 @@
 """How well a standard model tells clicks by what is observed, and how well one column alone.
 
-    python -m scripts.click_model --env-kwargs '{"world": "deep", "traces": true}'
+    python -m scripts.click_model
 
 lets viewers play 21 days with the logging policy, fits scikit-learn's gradient boosting to what was
 observed of viewer, moment and the room shown, and prints the areas under the ROC curves over

@@ -26,8 +26,8 @@ from livestream_env.extras import needs
 from scripts.command_line import add_env_arguments, described_parser, make_env, positive_int
 
 DEFAULT_AGENTS = (
-    "random,popularity,affinity,static-linear,max-ctr,logging,"
-    "greedy-oracle,farsighted-oracle,linucb,dqn,sb3-dqn"
+    "random,popularity,affinity,static-linear,cover-price,max-ctr,logging,"
+    "greedy-oracle,farsighted-oracle,linucb,dqn,dqn?gamma=0,sb3-dqn"
 )
 
 

@@ -14,6 +14,7 @@ docs/offline.md). What is finished is kept: the same command goes on where it en
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,6 +85,7 @@ def log(settings: OfflineSettings, study: Path) -> None:
         DecisionFile(path).description.make_env().close()
         return
     words = ["--policy", BEHAVIOURS[settings.behaviour], "--steps", str(settings.steps)]
+    words += ["--env-kwargs", json.dumps(dict(settings.env_kwargs))]
     words += ["--out", str(path), "--seed", str(settings.data_seed), "--env-id", settings.env_id]
     log_decisions.main(words)
 

@@ -14,15 +14,16 @@ import gymnasium as gym
 import numpy as np
 
 import livestream_env  # noqa: F401 - registers the ids
+from livestream_env.observation import CandidateColumn
 from tests.helpers import IDS
 
 GOLDEN = Path(__file__).with_name("golden")
-SEED, STEPS = 2026, 100
+SEED, STEPS = 2026, 200
 _RECORDED = ("clock_s", "watch_s", "likes", "comments", "gift_value", "follow", "viewer", "room")
 
 
 def trajectory(env_id: str) -> dict[str, list[Any]]:
-    """Column → value after each of the resets and steps of a fixed sequence of actions."""
+    """Column → value after each reset and step, where mostly the highest affinity is shown."""
     env = gym.make(env_id, observe="full")
     weights = np.random.default_rng(0).normal(size=env.observation_space.shape[0])
     columns: dict[str, list[Any]] = {name: [] for name in ("observation", "reward", *_RECORDED)}
@@ -37,7 +38,9 @@ def trajectory(env_id: str) -> dict[str, list[Any]]:
     observation, info = env.reset(seed=SEED)
     record(observation, 0.0, info)
     for step in range(STEPS):
-        action = 3 * step % int(env.action_space.n)
+        affinity = observation[env.unwrapped.layout.candidate_columns][:, CandidateColumn.AFFINITY]
+        # The others in turn: also what is not liked.
+        action = step % len(affinity) if step % 4 == 0 else int(affinity.argmax())
         observation, reward, terminated, _, info = env.step(action)
         record(observation, float(reward), info)
         if terminated:

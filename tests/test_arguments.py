@@ -15,8 +15,15 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from livestream_env import LiveStreamRecEnv, LiveStreamRecVectorEnv, SimulatorConfig, WorldConfig
+from livestream_env import (
+    LiveStreamRecEnv,
+    LiveStreamRecVectorEnv,
+    SimulatorConfig,
+    World,
+    WorldConfig,
+)
 from livestream_env.arguments import EnvArguments
+from livestream_env.config import SYNTHETIC_WORLDS
 from tests.helpers import IDS, SMALL
 
 # argument → wrong value → words that the message must hold
@@ -191,9 +198,11 @@ def test_world_parameters_and_seed_shape_the_synthetic_world_only(make_env, smal
     refuse(
         lambda: make_env(world=path, world_seed=1), ValueError, ["world_seed", "world='default'"]
     )
-    seeded = LiveStreamRecEnv(config=SMALL, world_seed=1)
-    assert seeded.world != small_world
-    assert LiveStreamRecEnv(config=SMALL).world == small_world
+    for name, parameters in SYNTHETIC_WORLDS.items():
+        of_world = {k: v for k, v in parameters.items() if k in WorldConfig.names()}
+        made = World.synthetic(WorldConfig(**{**of_world, **SMALL}), seed=0)
+        assert LiveStreamRecEnv(world=name, config=SMALL).world == made
+        assert LiveStreamRecEnv(world=name, config=SMALL, world_seed=1).world != made
 
 
 @pytest.mark.parametrize("content", [b"", b"not a world", b"PK\x03\x04 broken"])
@@ -245,5 +254,5 @@ def test_numpy_numbers_are_numbers(make_env):
 
 def test_arguments_are_not_changed(make_env):
     config, weights = {"click_bias": 0.0, **SMALL}, {"like": 2.0}
-    make_env(world="default", config=config, reward_weights=weights)
+    make_env(world="plain", config=config, reward_weights=weights)
     assert config == {"click_bias": 0.0, **SMALL} and weights == {"like": 2.0}

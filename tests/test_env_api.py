@@ -95,7 +95,7 @@ class TestRegistration:
 
     def test_spec_survives_json_with_every_argument(self):
         kwargs = {
-            "world": "default",
+            "world": "plain",
             "world_seed": 3,
             "num_candidates": 10,
             "history_length": 8,
@@ -195,7 +195,7 @@ class TestInfo:
         assert [info[name] for name in REWARD_FIELDS] == [0.0] * 5
 
     def test_masks_agree(self, make_env):
-        env = make_env(world="default", config={"num_streamers": 40, "num_viewers": 50})
+        env = make_env(world="plain", config={"num_streamers": 40, "num_viewers": 50})
         _, info = env.reset(seed=0)
         empty = 0
         for observation, *_, info in play(env, 0, 80):
@@ -237,7 +237,7 @@ class TestInfo:
         assert ended
 
     def test_empty_slot_shows_nothing(self, make_env):
-        env = make_env(world="default", config={"num_streamers": 12, "num_viewers": 50})
+        env = make_env(world="plain", config={"num_streamers": 12, "num_viewers": 50})
         _, info = env.reset(seed=0)
         empty = int(np.flatnonzero(info["action_mask"] == 0)[0])
         observation, reward, _, _, after = env.step(empty)
@@ -249,7 +249,7 @@ class TestInfo:
         assert not env.step(full)[-1]["invalid_action"]
 
     def test_where_no_room_is_live_every_slot_is_valid_and_shows_nothing(self, make_env):
-        env = make_env(world="default", config={"num_streamers": 10, "num_viewers": 50})
+        env = make_env(world="plain", config={"num_streamers": 10, "num_viewers": 50})
         empty = 0
         _, info = env.reset(seed=0)
         env.action_space.seed(0)

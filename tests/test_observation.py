@@ -176,11 +176,11 @@ def hidden_blocks(slot, world, highlight, loyalty_scale):
     return shared, np.array(rows)
 
 
-@pytest.mark.parametrize("deep", [{}, DEEP], ids=["default", "deep"])
+@pytest.mark.parametrize("deep", [{}, DEEP], ids=["plain", "deep"])
 @pytest.mark.parametrize("horizon", ["visit", "day", "week"])
 def test_every_block_equals_a_slow_recomputation(make_venv, horizon, deep):
     env = make_venv(
-        24, world="default", horizon=horizon, observe="full",
+        24, world="plain", horizon=horizon, observe="full",
         config={**deep, "num_streamers": 60, "num_viewers": 200, "days": 8, "click_bias": 0.0},
     )  # fmt: skip
     world, layout = env.world, env.layout
@@ -391,11 +391,11 @@ def slow_traces(events, num_categories):
     return np.concatenate([*named.values(), np.minimum(4 * categories, 1).ravel()])
 
 
-@pytest.mark.parametrize("deep", [{}, DEEP], ids=["default", "deep"])
+@pytest.mark.parametrize("deep", [{}, DEEP], ids=["plain", "deep"])
 def test_traces_equal_a_slow_recomputation(make_venv, deep):
     count = 16
     env = make_venv(
-        count, world="default", horizon="week", traces=True,
+        count, world="plain", horizon="week", traces=True,
         config={**deep, "num_streamers": 200, "num_viewers": 200, "days": 8, "click_bias": 0.0,
                 "watch_bias": 2.0, "exit_bias": -2.0, "like_per_min": 0.5},
     )  # fmt: skip
@@ -434,7 +434,7 @@ def test_traces_equal_a_slow_recomputation(make_venv, deep):
 
 def test_what_the_platform_estimates_leaves_out_what_it_does_not_know(make_venv):
     config = {**DEEP, "num_streamers": 200, "num_viewers": 500, "interest_std": 2.0}
-    env = make_venv(500, world="default", config=config)
+    env = make_venv(500, world="plain", config=config)
     observation, _ = env.reset(seed=0)
     slots, estimate = env.get_state(), 4 * env.layout.candidate(observation, "affinity")
     category = env.world.streamers["category"][np.maximum(slots["streamer"], 0)]

@@ -30,6 +30,7 @@ def run_through(config, steps=250):
     """Observations (hidden state included) and rewards of 32 viewers."""
     env = LiveStreamRecVectorEnv(
         32,
+        world="plain",
         config=config,
         observe="full",
         traces=True,
@@ -70,7 +71,7 @@ class TestParametersWithoutEffect:
         on, off = (
             make_venv(
                 32,
-                world="default",
+                world="plain",
                 config={**BASE, "click_bias": 1.0, "watch_bias": 4.0},
                 **{switch: value},
             )

@@ -36,7 +36,7 @@ def test_an_agent_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     pages = tutorial + (ROOT / "docs" / "results.md").read_text("utf-8")
     named = re.findall(rf"{module}:[\w?=.]+", pages)
-    assert f"{module}:Likes?cover=0.75" in named
+    assert f"{module}:Likes?price=4" in named
     for spec in set(named):
         agent = agent_spec(spec).make(gym.make("LiveStreamRec-v0"), seed=0)
         assert evaluate(agent, episodes=64)["clicks"].sum() > 0

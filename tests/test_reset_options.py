@@ -58,7 +58,7 @@ class TestSingle:
 
     def test_given_that_she_visits(self, make_env):
         rare = {"num_viewers": 20, "activity_log_mean": -5.0, "visits_per_day": 0.1}
-        env = make_env(world="default", config={"num_streamers": 60, "days": 2, **rare})
+        env = make_env(world="plain", config={"num_streamers": 60, "days": 2, **rare})
         for viewer in range(20):
             _, info = env.reset(seed=viewer, options={"viewer": viewer, "day": 1})
             assert info["viewer"] == viewer and DAY_START_S <= info["clock_s"] - DAY_S

@@ -151,8 +151,8 @@ class TestOrigin:
     @pytest.mark.parametrize(
         ("name", "arguments"),
         [
-            ("world", {"world": "default", "world_seed": 1, "config": SMALL}),
-            ("world", {"world": "default", "config": {**SMALL, "num_viewers": 900}}),
+            ("world", {"world": "plain", "world_seed": 1, "config": SMALL}),
+            ("world", {"world": "plain", "config": {**SMALL, "num_viewers": 900}}),
             ("world", {"availability": False}),
             ("horizon", {"horizon": "visit"}),
             ("horizon", {"horizon": 2}),

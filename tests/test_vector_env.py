@@ -39,7 +39,7 @@ class TestEqualsSyncVectorEnv:
     @pytest.mark.parametrize("mode", MODES)
     def test_other_horizons_and_empty_slots(self, make_env, make_venv, mode, horizon):
         kwargs = {
-            "horizon": horizon, "world": "default", "observe": "full",
+            "horizon": horizon, "world": "plain", "observe": "full",
             "config": {"num_streamers": 40, "num_viewers": 50, "exit_bias": 0.0},
         }  # fmt: skip
         native = make_venv(3, autoreset_mode=mode, **kwargs)
@@ -202,7 +202,7 @@ class TestResetMask:
 
     def test_masks_and_candidates_are_of_every_slot(self, make_venv):
         few = {"num_streamers": 40, "num_viewers": 50}
-        env = make_venv(4, autoreset_mode="Disabled", world="default", config={**few, **LONG})
+        env = make_venv(4, autoreset_mode="Disabled", world="plain", config={**few, **LONG})
         env.reset(seed=0)
         before = env.step(np.zeros(4, np.int64))[-1]
         others = np.array([True, False, False, True])

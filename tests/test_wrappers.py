@@ -54,7 +54,7 @@ class TestMaskObservation:
 
     @pytest.mark.parametrize("mode", list(AutoresetMode))
     def test_of_a_vector_env(self, make_env, make_venv, mode):
-        kwargs = {"world": "default", "horizon": "visit", "config": FEW}
+        kwargs = {"world": "plain", "horizon": "visit", "config": FEW}
         native = VectorMaskObservation(make_venv(3, autoreset_mode=mode, **kwargs))
         serial = SyncVectorEnv(
             [lambda: MaskObservation(make_env(**kwargs))] * 3, autoreset_mode=mode

@@ -183,7 +183,8 @@ class DQNConfig(Settings):
             for name, value in needed.items():
                 if getattr(self, name) != value:
                     raise ValueError(
-                        f"{name} must be {value!r} with q_form='click', got {getattr(self, name)!r}"
+                        f"{name} must be {value!r} with q_form='click' (q_form='direct' takes it), "
+                        f"got {getattr(self, name)!r}"
                     )
 
     @classmethod
@@ -193,8 +194,9 @@ class DQNConfig(Settings):
         Args:
             name: ``article`` (the plain algorithm: two hidden layers of 24 units, uniform replay,
                 squared loss, hard target copies, no refinement), ``default`` (the best one measured
-                on LiveStreamRec-v0 as it is observed by default), or ``deep`` (far-sighted, with
-                less noise; best where the environment is made with ``traces=True``).
+                on LiveStreamRec-v0: far-sighted, with less noise; needs ``info["click"]``), or
+                ``plain`` (the best one measured with ``world="plain", traces=False``; takes every
+                setting).
             **overrides: fields of this class that replace the preset's.
 
         Raises:
@@ -254,7 +256,7 @@ class DQNConfig(Settings):
 
 # Chosen among a dozen variants at 100,000 steps, two seeds each, on other viewer-days than any
 # that are reported.
-_DEFAULT: dict[str, Any] = {
+_PLAIN: dict[str, Any] = {
     "hidden_sizes": (64,),
     "n_step": 3,
     "gamma": 0.99,
@@ -262,10 +264,10 @@ _DEFAULT: dict[str, Any] = {
     "tau_s": 180.0,
 }
 PRESETS: dict[str, dict[str, Any]] = {
-    "default": _DEFAULT,
-    # What was measured: docs/model/deep.md.
-    "deep": {
-        **_DEFAULT,
+    "plain": _PLAIN,
+    # What was measured: docs/model/world.md.
+    "default": {
+        **_PLAIN,
         "q_form": "click",
         "crosses": True,
         "inverse_variance": 8.0,

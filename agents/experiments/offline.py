@@ -11,10 +11,10 @@ import importlib.util
 import math
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,8 @@ BEHAVIOURS = {
     "mixture": "logging?uniform_share=0.5",
     "uniform": "random",
 }
+# The world of both studies, of logs and of estimates, and what is observed of it.
+PLAIN: Mapping[str, Any] = {"world": "plain", "traces": False}
 DECISIONS, RULES = "decisions", "rules"  # folders of a study
 
 
@@ -55,10 +57,10 @@ class Learner(NamedTuple):
 
 # Corrections as in their papers' experiments or milder, not tuned here.
 LEARNERS = (
-    Learner("DQN", "dqn", 0.002),
-    Learner("DQN + CQL", "dqn?cql_weight=0.1", 0.003),
-    Learner("DQN + BCQ", "dqn?bcq_threshold=0.3", 0.003),
-    Learner("DQN, γ = 0", "dqn?gamma=0", 0.002),
+    Learner("DQN", "dqn?config=plain", 0.002),
+    Learner("DQN + CQL", "dqn?config=plain&cql_weight=0.1", 0.003),
+    Learner("DQN + BCQ", "dqn?config=plain&bcq_threshold=0.3", 0.003),
+    Learner("DQN, γ = 0", "dqn?config=plain&gamma=0", 0.002),
     Learner("behaviour cloning", "agents.dqn.cloning:BehaviourCloning", 0.002),
     Learner("d3rlpy DiscreteCQL", "agents.d3rlpy.discrete_cql:DiscreteCQL", 0.008, "d3rlpy"),
 )
@@ -83,6 +85,7 @@ class OfflineSettings(Settings):
         data_seed: Of the logged episodes.
     """
 
+    env_kwargs: Mapping[str, Any] = field(default_factory=lambda: dict(PLAIN), hash=False)
     behaviour: str = "logging"
     steps: int = 300_000
     data_seed: int = 0
@@ -173,7 +176,7 @@ class Study:
     @property
     def rules(self) -> Settings:
         """Of the agents that need no data."""
-        return Settings(eval_episodes=self.episodes)
+        return Settings(env_kwargs=dict(PLAIN), eval_episodes=self.episodes)
 
     @property
     def data(self) -> list[OfflineSettings]:

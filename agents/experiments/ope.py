@@ -22,7 +22,7 @@ import pandas as pd
 
 from agents.dqn.cloning import BehaviourCloning
 from agents.evaluation import EVALUATION_SEED, evaluate
-from agents.experiments.offline import BEHAVIOURS
+from agents.experiments.offline import BEHAVIOURS, PLAIN
 from agents.experiments.workers import THREAD_VARIABLES
 from agents.ope.estimators import ESTIMATORS
 from agents.ope.evaluation import check_estimators, evaluate_off_policy
@@ -35,7 +35,7 @@ from livestream_env.simulated_logs.recording import describe, log_decisions
 from livestream_env.wrappers import layout_under
 
 DAY, SESSION = "LiveStreamRec-v0", "LiveStreamRecSession-v0"
-TRAINING_STEPS = 100_000  # of the DQN
+DQN, TRAINING_STEPS = "dqn?config=plain", 100_000
 CLONED_STEPS, CLONING_UPDATES = 30_000, 2_000
 NUM_ENVS = 1_000  # played side by side for the truth
 EPSILON = 0.3  # share of uniform decisions of all that would be deterministic
@@ -67,8 +67,8 @@ TARGETS = {
     "greedy": ("greedy", EPSILON),
     "far-sighted": ("farsighted", EPSILON),
     "planner, cloned": ("planner", EPSILON),
-    "DQN": ("dqn", EPSILON),
-    "DQN, deterministic": ("dqn", 0.0),
+    "DQN": (DQN, EPSILON),
+    "DQN, deterministic": (DQN, 0.0),
 }
 
 
@@ -160,13 +160,13 @@ class Cell(NamedTuple):
 
 def make_targets(seed: int = 0) -> dict[str, TargetPolicy]:
     """The policies that are judged; those that learn do so in the simulator, on days."""
-    env = gym.make(DAY)
+    env = gym.make(DAY, **PLAIN)
     layout = layout_under(env)
     assert layout is not None
     policies: dict[str, Any] = {}
     for name in dict.fromkeys(agent for agent, _ in TARGETS.values()):
         policy: Any = agent_spec(name).make(env, seed)
-        if name == "dqn":
+        if name == DQN:
             policy.learn(TRAINING_STEPS)
         elif name == "planner":
             policy = _clone(policy, env, seed)
@@ -187,10 +187,10 @@ def _clone(policy: Any, env: gym.Env, seed: int) -> Any:
 
 def _log(policy: Any, env_id: str, steps: int, seed: int) -> Decisions:
     """Decisions of a policy, through a file as those of a platform would come."""
-    env: Any = make_training_env(env_id, max(min(steps // 500, 128), 1)).unwrapped
+    env: Any = make_training_env(env_id, max(min(steps // 500, 128), 1), PLAIN).unwrapped
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.parquet"
-        with decision_writer(path, describe(env, env_id, {}, "study", seed)) as writer:
+        with decision_writer(path, describe(env, env_id, PLAIN, "study", seed)) as writer:
             for rows in log_decisions(policy, env, steps, seed):
                 writer.write(rows)
         return read_decisions(path)
@@ -202,7 +202,7 @@ def find_truth(study: OpeStudy, label: str, target: TargetPolicy) -> None:
     for horizon in study.played_horizons:
         episodes = study.truth_episodes // (2 if horizon.env_id == DAY else 1)
         if horizon.decisions is None:
-            played = evaluate(target, horizon.env_id, None, episodes, num_envs=NUM_ENVS)
+            played = evaluate(target, horizon.env_id, PLAIN, episodes, num_envs=NUM_ENVS)
             rewards = played["reward"]
         else:
             rewards = first_rewards(target, horizon.env_id, horizon.decisions, episodes)
@@ -213,7 +213,7 @@ def find_truth(study: OpeStudy, label: str, target: TargetPolicy) -> None:
 
 def first_rewards(target: TargetPolicy, env_id: str, decisions: int, episodes: int) -> np.ndarray:
     """(episodes,) sums of the rewards of the first decisions of each."""
-    env = make_training_env(env_id, min(episodes, NUM_ENVS))
+    env = make_training_env(env_id, min(episodes, NUM_ENVS), PLAIN)
     totals = []
     for start in range(0, episodes, env.num_envs):
         observation, _ = env.reset(seed=EVALUATION_SEED + start)
@@ -230,7 +230,7 @@ def first_rewards(target: TargetPolicy, env_id: str, decisions: int, episodes: i
 
 def estimate_cell(study: OpeStudy, cell: Cell, targets: Mapping[str, TargetPolicy]) -> None:
     """Log, judge all targets by all estimators, write."""
-    env = gym.make(cell.env_id)
+    env = gym.make(cell.env_id, **PLAIN)
     # Of who decides, of the episodes, and of what the estimators draw.
     seed = study.first_seed + cell.repeat
     behaviour = agent_spec(BEHAVIOURS[cell.behaviour]).make(env, seed)

@@ -46,7 +46,7 @@ _COMMON: dict[str, BaseDistribution] = {
     "learning_rate": FloatDistribution(5e-5, 3e-3, log=True),
     "learning_rate_schedule": _choice("constant", "linear"),
     "width": _choice(64, 128, 256),
-    "gamma": _choice(0.95, 0.98, 0.99, 0.995),
+    "gamma": _choice(0.95, 0.98, 0.99, 0.995, 0.999),
 }
 _PRESET = DQNConfig.preset("default")
 _SB3_DQN_DEFAULTS: dict[str, Any] = {
@@ -85,7 +85,7 @@ DQN = Space(
         "n_step": _choice(1, 3, 5),
         "batch_size": _choice(128, 256, 512),
         "train_interval": _choice(8, 16, 32),
-        "target_interval": _choice(125, 250, 500, 1_000),
+        "target_interval": _choice(100, 200, 500, 1_000),
         "epsilon_fraction": FloatDistribution(0.005, 0.5),
     },
     hidden_layers=1,

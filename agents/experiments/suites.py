@@ -23,7 +23,10 @@ from agents.policy import AGENTS, Group
 from livestream_env.settings import hint
 
 V0, SESSION, WEEK = "LiveStreamRec-v0", "LiveStreamRecSession-v0", "LiveStreamRecWeek-v0"
-MECHANISMS = ("satiation", "satisfaction", "attachment", "highlights", "availability")
+MECHANISMS = (
+    "satiation", "satisfaction", "attachment", "curiosity", "audience", "highlights",
+    "availability",
+)  # fmt: skip
 
 TIMESTEPS, LONG_TIMESTEPS = 300_000, 3_000_000
 EPISODES = 5_000
@@ -48,19 +51,19 @@ def ablations() -> dict[str, int]:
     """Our DQN with one of its switches the other way round each, and the seeds of each.
 
     γ = 0 is the learned myopic policy: every bootstrap has the factor 0, whatever ``n_step`` is.
+    An MLP has no value by clicks, hence ``q_form=direct`` with it too.
     """
     default = DQNConfig.preset("default")
-    flipped = {name: not getattr(default, name) for name in ("double", "dueling", "prioritized")}
+    flipped = ("crosses", "double", "prioritized", "mask_actions")
     changes: dict[str, Any] = {
-        "network": "mlp",
-        **flipped,
+        **{name: not getattr(default, name) for name in flipped},
+        "inverse_variance": None,
         "n_step": 1,
-        "mask_actions": False,
-        "discount": "step",
         "gamma": 0,
     }
-    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in changes.items()}
-    return {f"dqn?{name}={text}": 5 for name, text in texts.items()}
+    texts = [f"{name}={json.dumps(value)}" for name, value in changes.items()]
+    texts += ["q_form=direct", "q_form=direct&network=mlp", "discount=step"]
+    return {f"dqn?{text}": 5 for text in texts}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from agents.reports.html import Section, figure, markdown, write_html
 from agents.reports.plots import draw_curves, draw_profiles, draw_scores, drawable, save_png
 from agents.reports.reporting import package_versions, run_record
 from agents.reports.results import (
+    GREEDY,
     HIGH,
     LOW,
     Group,
@@ -38,15 +39,17 @@ from agents.reports.results import (
 )
 from agents.reports.statistics import performance_profile, seed_means
 from agents.reports.summary import environment, summary, summary_sections
-from agents.reports.tables import FAR, IDS, tables
+from agents.reports.tables import IDS, tables
 from agents.reports.viewer_day import viewer_day_twice
 from livestream_env.files import write_text
 
 CAPTIONS = {
     "scores": "Final scores: interquartile mean over training seeds, 95 % interval.",
     "profile": "Performance profile: the share of an agent's training seeds whose score is above "
-    "the threshold, pointwise 95 % bootstrap interval. Dashed: the clairvoyant greedy oracle.",
+    "the threshold, pointwise 95 % bootstrap interval. Dashed: policies that do not learn.",
 }
+# Of the agents that do not learn those that are drawn as lines.
+LINES = ("affinity", "static-linear", "cover-price", GREEDY, HIGH)
 TITLES = {
     "ladder": "The ladder",
     "mechanisms": "Which mechanism makes planning pay",
@@ -215,7 +218,7 @@ def benchmark_plots(finished: Mapping[str, Group], suites: Sequence[Suite]) -> l
             made.append(Plot("ladder", name, draw_scores(scores, LOW, HIGH), caption))
     suite, group = by_name.get("v0-agents"), finished.get("v0-ladder")
     if suite is not None and group is not None:
-        shown = {*suite.seeds, "linucb", LOW, HIGH, FAR}
+        shown = {*suite.seeds, "linucb", LOW, *LINES}
         results = {run: result for run, result in group.results.items() if run.agent in shown}
         if any(len(result.curve) > 1 for result in results.values()):
             made += comparison_plots(Group(results), suite.settings, "agents", "agents")
@@ -250,7 +253,7 @@ def comparison_plots(group: Group, settings: Settings, *tables: str) -> list[Plo
         if agent in learners and drawable(comparison.seeds[agent]).all()
     }
     if any(len(seeds) > 1 for seeds in trained.values()):
-        levels = {HIGH: scores[HIGH].value} if HIGH in scores else {}
+        levels = {name: scores[name].value for name in LINES if name in scores}
         levels = {name: level for name, level in levels.items() if drawable(level)}
         every = np.concatenate([*trained.values(), list(levels.values())])
         margin = 0.05 * (every.max() - every.min())

@@ -257,7 +257,7 @@ def draw_profiles(
     Args:
         thresholds: ``(T,)``.
         profiles: For each agent arrays ``(T,)``.
-        levels: Scores of one or two agents of one run, drawn as lines.
+        levels: Scores of a few agents of one run, drawn as lines.
         label: What a score is.
     """
     colours = colours_of(profiles)

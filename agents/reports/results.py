@@ -19,7 +19,9 @@ from agents.experiments.suites import Suite
 from agents.reports.statistics import Comparison, area_under_curve
 from livestream_env.files import atomic_path
 
-LOW, HIGH = "random", "greedy-oracle"  # what normalised scores call 0 and 1
+# What normalised scores call 0 and 1: chance, and knowing all with a price on the harm of a click.
+LOW, HIGH = "random", "farsighted-oracle"
+GREEDY = "greedy-oracle"  # what a policy passes that plans, if it is not told the hidden state
 
 
 def score_row(suite: Suite, run: Run, result: Result) -> dict[str, Any]:

@@ -11,15 +11,15 @@ from agents.experiments.suites import MECHANISMS, SESSION, V0, WEEK, Suite
 from agents.policy import AGENTS
 from agents.reports.markdown import NONE, code, estimate_text, markdown_table, number_text
 from agents.reports.reasons import NO_PROBABILITY, NO_RATIO, NOT_TRAINED, dashes, reasons
-from agents.reports.results import HIGH, LOW, Group
+from agents.reports.results import GREEDY, HIGH, LOW, Group
 from agents.reports.statistics import FEW_SEEDS, Comparison, Estimate
 
-OURS, FAR = "dqn", "farsighted-oracle"
+OURS = "dqn"
 IDS = {"v0": V0, "session": SESSION, "week": WEEK}
 COVERAGE = "nominal 95 % cover about 75 % with 3 seeds and 90 % with 5"
 TOO_NARROW = f"Intervals over fewer than {FEW_SEEDS} training seeds are too narrow: {COVERAGE}."
 UNKNOWN = Estimate(math.nan, math.nan, math.nan)
-RUNGS = ("random", "logging", "linucb", "greedy", HIGH, FAR, "planner")
+RUNGS = ("random", "logging", "linucb", "greedy", GREEDY, HIGH, "planner")
 OTHER_LEARNERS = tuple(
     spec.name for spec in AGENTS.values() if spec.learns and spec.seeds and spec.name != OURS
 )
@@ -31,7 +31,8 @@ ORDERS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("popularity", "random"),
         *pairwise(("sb3-dqn", "sb3-dqn-matched", "sb3-dqn-candidate")),
         *((other, OURS) for other in OTHER_LEARNERS),
-        *((f"dqn?{change}", OURS) for change in ("gamma=0", "network=mlp")),
+        *((f"dqn?{change}", OURS) for change in ("gamma=0", "q_form=direct", "crosses=false")),
+        *((rule, OURS) for rule in ("static-linear", "cover-price", GREEDY)),
         (OURS, "dqn, full observation"),
     ),
     "session-ladder": tuple(pairwise(RUNGS)),
@@ -243,17 +244,17 @@ def mechanism_table(groups: Mapping[str, Group]) -> str:
         reward = group.comparison()
         scores = [
             estimate_text(reward.score(name)) if name in group.labels else NONE
-            for name in (LOW, HIGH, FAR)
+            for name in (LOW, GREEDY, HIGH)
         ]
         gaps = [
             reward.ratio(far, near) if {far, near} <= set(group.labels) else UNKNOWN
-            for far, near in ((FAR, HIGH), ("farsighted", "greedy"))
+            for far, near in ((HIGH, GREEDY), ("farsighted", "greedy"))
         ]
         ratios += gaps
         rows.append([f"no {off}" if off else "all on", *scores, *map(estimate_text, gaps)])
     if not rows:
         return ""
-    header = ["mechanism", f"`{LOW}`", f"`{HIGH}`", f"`{FAR}`", f"`{FAR}` / `{HIGH}`",
+    header = ["mechanism", f"`{LOW}`", f"`{GREEDY}`", f"`{HIGH}`", f"`{HIGH}` / `{GREEDY}`",
               "`farsighted` / `greedy`"]  # fmt: skip
     return _with_notes(markdown_table(header, rows), dashes(ratios, NO_RATIO))
 

@@ -15,7 +15,7 @@ from agents.experiments.replay import REPLAY_FILE
 from agents.experiments.runs import Result, Run, Settings
 from agents.policy import AGENTS
 from agents.reports.html import markdown, side_by_side
-from agents.reports.results import HIGH
+from agents.reports.results import GREEDY
 from agents.reports.tables import challengers
 
 MAX_BYTES = 64 * 2**20  # a recorded week has some 10 MB
@@ -34,7 +34,7 @@ def viewer_day_twice(folder: Path, results: Mapping[Run, Result], settings: Sett
     agents = list(dict.fromkeys(run.agent for run in results))
     order = dict.fromkeys([*challengers(agents), *agents])
     reasons = []
-    for agent in sorted(order, key=HIGH.__eq__):  # the oracle last
+    for agent in sorted(order, key=GREEDY.__eq__):  # the oracle last
         run = runs[agent]
         try:
             replay = read_replay(run.folder(folder) / REPLAY_FILE)

@@ -45,14 +45,16 @@ print(env.spec.id, "- smallest propensity of a room shown", propensity.min().rou
 # ## Learning
 #
 # Our DQN learns from the file as it would online, with masks, semi-Markov discounts and n-step returns,
-# plain or with a correction for what the log does not cover: conservative Q-learning (`cql_weight`) or
-# batch-constrained actions (`bcq_threshold`). Behaviour cloning is the baseline.
+# as it is or with a correction for what the log does not cover: conservative Q-learning (`cql_weight`, which
+# does not go with the network of clicks of the preset `default`, and takes `plain`) or batch-constrained
+# actions (`bcq_threshold`). Behaviour cloning is the baseline.
 
 # %%
 learners = {
     "cloning": BehaviourCloning(env, seed=0),
     "dqn": DQN(env, config="default", seed=0),
-    "dqn, cql_weight=0.1": DQN(env, config="default", seed=0, cql_weight=0.1),
+    "dqn, plain": DQN(env, config="plain", seed=0),
+    "dqn, plain, cql_weight=0.1": DQN(env, config="plain", seed=0, cql_weight=0.1),
     "dqn, bcq_threshold=0.1": DQN(env, config="default", seed=0, bcq_threshold=0.1),
 }
 for agent in learners.values():
@@ -67,17 +69,17 @@ for agent in learners.values():
 learners["the log's policy"] = agent_spec("logging?uniform_share=0.5").make(env, seed=0)
 for name, agent in learners.items():
     reward = evaluate(agent, episodes=EPISODES)["reward"]
-    print(f"{name:24} {reward.mean():6.2f} ± {1.96 * reward.std() / np.sqrt(len(reward)):.2f}")
+    print(f"{name:26} {reward.mean():6.2f} ± {1.96 * reward.std() / np.sqrt(len(reward)):.2f}")
 
 # %% [markdown]
 # These are budgets of seconds and one seed; [a study](../offline.md) with more of both compares six
-# learners on three qualities of data.
+# learners on data of the world `plain`.
 #
 # ## Without playing
 #
 # Where there is no simulator, a policy is judged by the log alone. The simplest estimate weighs each decision
 # by how much more often the new policy takes it, per decision and self-normalised; the propensities are in the
-# file. Over a day of some 35 decisions such weights are products, so that one-step estimates as this one answer
+# file. Over a day of some 28 decisions such weights are products, so that one-step estimates as this one answer
 # another question: what is the next reward, in the moments that the log has seen? What a whole episode would
 # bring, by ten estimators and with what speaks against each, `python -m scripts.ope` says
 # ([when to believe it](../offline.md#what-would-it-have-earned)).
@@ -95,7 +97,7 @@ print(f"next reward in the log {decisions.reward[taken].mean():.3f}, under dqn {
 # python -m scripts.log_decisions --steps 300_000 --out logging.parquet
 # python -m scripts.log_decisions --policy "logging?uniform_share=0.5" --out mixture.parquet
 # python -m scripts.train --agent dqn --offline logging.parquet --out runs/offline
-# python -m scripts.train --agent "dqn?cql_weight=0.1" --offline logging.parquet --out runs/cql
+# python -m scripts.train --agent "dqn?config=plain&cql_weight=0.1" --offline logging.parquet --out runs/cql
 # python -m scripts.train --agent "dqn?bcq_threshold=0.1" --offline logging.parquet --out runs/bcq
 # python -m scripts.train --agent agents.dqn.cloning:BehaviourCloning --offline logging.parquet
 # ```

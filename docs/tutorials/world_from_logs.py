@@ -7,8 +7,8 @@
 # # A world from your logs
 #
 # Logs in KuaiLive's files become a world: its viewers, streamers and rooms have their ids, features and
-# times, its responses are fitted. Needs the extra `logs`. The sample log in `data/sample_log` is simulated,
-# so that what it was simulated with is known.
+# times, its responses are fitted. Needs the extra `logs`. The sample log in `data/sample_log` is simulated
+# in the world `plain`, so that what it was simulated with is known.
 
 # %%
 from pathlib import Path
@@ -40,7 +40,7 @@ print(fitted.world)
 
 # %% [markdown]
 # Each parameter comes with a standard error, and with whether the log identifies it. What a log does not tell
-# keeps its default, and says so.
+# keeps its own default, that of the world `plain`, and says so.
 
 # %%
 for name, estimate in list(fitted.parameters.items())[:16]:

@@ -78,7 +78,7 @@ def write_effects(names: Sequence[str]) -> None:
 
 
 def _play(config: dict[str, float]) -> NDArray[Any]:
-    kwargs: dict[str, Any] = {"config": config} if config else {}
+    kwargs: dict[str, Any] = {"world": "plain", "config": config}
     env = gym.make("LiveStreamRec-v0", **kwargs)
     policy = agent_spec("logging").make(env, seed=0)
     return evaluate(policy, env_kwargs=kwargs, episodes=EPISODES)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import livestream_env  # noqa: F401
+from agents.dqn.config import DQNConfig
 from agents.policy import AGENTS, Policy, agent_spec, learn, load_policy_class
 
 
@@ -80,14 +81,17 @@ def test_learn_passes_what_the_agent_takes() -> None:
 
 def test_settings_in_names() -> None:
     env = gym.make("LiveStreamRec-v0")
-    spec = agent_spec("dqn?double=false&n_step=1&network=mlp&hidden_sizes=[8,4]")
-    assert spec.name == "dqn?double=false&n_step=1&network=mlp&hidden_sizes=[8,4]" and spec.learns
+    name = "dqn?config=plain&double=false&n_step=1&network=mlp&hidden_sizes=[8,4]"
+    spec = agent_spec(name)
+    assert spec.name == name and spec.learns
     config = spec.make(env, seed=3).config  # type: ignore[attr-defined]
     expected = {"double": False, "n_step": 1, "network": "mlp", "hidden_sizes": (8, 4), "seed": 3}
     assert {name: getattr(config, name) for name in expected} == expected
     # The rest is the preset's; arguments of make() go before the name's.
-    assert config.discount == "semi-markov"
+    assert config.discount == "semi-markov" and config.gamma == 0.99
     assert spec.make(env, seed=3, n_step=2).config.n_step == 2  # type: ignore[attr-defined]
+    config = agent_spec("dqn?n_step=1").make(env, seed=3).config  # type: ignore[attr-defined]
+    assert config == DQNConfig.preset("default", n_step=1, seed=3)
     assert agent_spec("linucb?alpha=0.5").make(env, seed=0).alpha == 0.5  # type: ignore[attr-defined]
     assert "double" not in AGENTS["dqn"].kwargs
     user = agent_spec("agents.rules.baselines:LinUCB?alpha=2")

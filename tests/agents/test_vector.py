@@ -118,7 +118,7 @@ def test_vector_envs_are_used_as_they_are():
 
 def test_bad_environments_are_refused():
     with pytest.raises(ValueError, match="env_kwargs"):
-        make_training_env(small_platform(), 1, {"world": "default"})
+        make_training_env(small_platform(), 1, {"world": "plain"})
     with pytest.raises(ValueError, match="env must be an id"):
         make_training_env(3, 1)
     with pytest.raises(ValueError, match="flat Box"):

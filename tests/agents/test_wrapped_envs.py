@@ -95,12 +95,16 @@ def test_wrapped_single_environments_in_a_vector_environment_are_refused():
 
 @pytest.mark.parametrize("make", [SINGLE["NormalizeObservation"], VECTOR["NormalizeObservation"]])
 def test_an_agent_that_reads_no_column_learns_from_any_observation(make):
-    agent = DQN(make(), network="mlp", mask_actions=False, **SMALL)
+    agent = DQN(make(), "plain", network="mlp", mask_actions=False, **SMALL)
     assert agent.layout is None and agent.learn(64).num_timesteps >= 64
-    everything = DQN(make(), network="mlp", **SMALL, mask_fn=lambda rows: np.ones((len(rows), 10)))
+
+    def mask_fn(rows):
+        return np.ones((len(rows), 10))
+
+    everything = DQN(make(), "plain", network="mlp", **SMALL, mask_fn=mask_fn)
     assert everything.learn(64).learner.num_updates > 0
     with pytest.raises(ValueError, match="NormalizeObservation"):
-        DQN(make(), network="mlp", **SMALL)
+        DQN(make(), "plain", network="mlp", **SMALL)
 
 
 class Rewrites(gym.Wrapper):

@@ -104,7 +104,7 @@ def test_leaving_and_returning(make_env):
 
 
 def test_empty_slots(make_env):
-    env = make_env(render_mode="ansi", world="default", config={"num_streamers": 12})
+    env = make_env(render_mode="ansi", world="plain", config={"num_streamers": 12})
     _, info = env.reset(seed=0)
     empty = int(np.flatnonzero(info["candidate_rooms"] < 0)[0])
     assert frame(env).cards[empty].room == -1

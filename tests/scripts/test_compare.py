@@ -273,4 +273,4 @@ def test_bad_arguments(
 
 
 def test_default_agents() -> None:
-    assert DEFAULT_AGENTS.split(",")[-2:] == ["dqn", "sb3-dqn"]
+    assert DEFAULT_AGENTS.split(",")[-3:] == ["dqn", "dqn?gamma=0", "sb3-dqn"]

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from livestream_env import progress
+from livestream_env.config import SYNTHETIC_WORLDS
 from livestream_env.decisions import read_decisions
 from livestream_env.logs import read_logs
 from scripts.simulate_logs import main
@@ -53,7 +54,8 @@ class TestPolicies:
         assert "simulate: 20 of 20 viewers (100 %)" in capsys.readouterr().err
         made = json.loads((tmp_path / "log" / "simulation.json").read_text())
         assert made["policy"] == "logging" and made["seed"] == 0 and made["days"] == 1
-        assert made["env_kwargs"] == SMALL and made["config"] == SMALL["config"]
+        assert made["env_kwargs"] == SMALL
+        assert made["config"] == {**SYNTHETIC_WORLDS["default"], **SMALL["config"]}
         assert shlex.split(made["command"])[:3] == ["python", "-m", "scripts.simulate_logs"]
         assert made["rows"]["exposure"] == len(exposure)
         read_logs(tmp_path / "log", strict=True)

@@ -39,7 +39,12 @@ def test_a_log_file_gets_lines_with_the_time_left(
 
 
 @pytest.mark.parametrize(
-    "agent", ["dqn?cql_weight=0.1&bcq_threshold=0.1", "agents.dqn.cloning:BehaviourCloning"]
+    "agent",
+    [
+        "dqn?bcq_threshold=0.1",
+        "dqn?config=plain&cql_weight=0.1&bcq_threshold=0.1",
+        "agents.dqn.cloning:BehaviourCloning",
+    ],
 )
 def test_offline(agent: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = ["--steps", "400", "--out", str(tmp_path / "d.parquet")]
@@ -54,7 +59,7 @@ def test_offline(agent: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_what_only_logs_have_a_use_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--timesteps", "300", "--out", str(tmp_path / "out")]
     with pytest.raises(SystemExit):
-        train.main(["--agent", "dqn?cql_weight=0.1", *arguments])
+        train.main(["--agent", "dqn?config=plain&cql_weight=0.1", *arguments])
     assert "cql_weight is for learn_offline" in capsys.readouterr().err
 
 

@@ -52,7 +52,7 @@ def test_room_of_attached_as_time_goes_by(bench, streamer, ahead_s):
 
 
 def test_room_of_an_attached_streamer_who_never_streams(make_env):
-    env = make_env(world="default", config={"num_streamers": 60, "rooms_per_day": 0.05, "days": 2})
+    env = make_env(world="plain", config={"num_streamers": 60, "rooms_per_day": 0.05, "days": 2})
     bench = Bench(env)
     idle = np.flatnonzero(env.world.streamers["num_rooms"] == 0)
     assert len(idle)

@@ -38,7 +38,7 @@ def test_distinct_live_and_valid(make_venv):
 
 def test_few_live_rooms_are_all_shown(make_venv):
     config = {"num_streamers": 60, "num_viewers": 50, "days": 2}
-    env = make_venv(300, world="default", config=config)
+    env = make_venv(300, world="plain", config=config)
     state, rooms, _ = candidates(env)
     until_s = state["time_s"] + env.simulation.config.browse_s + 1.0
     short = 0
@@ -53,7 +53,7 @@ def test_few_live_rooms_are_all_shown(make_venv):
 
 def test_no_room_live_leaves_all_slots_empty(make_env):
     config = {"num_streamers": 10, "num_viewers": 50, "rooms_per_day": 0.01, "days": 30}
-    env = make_env(world="default", config=config)
+    env = make_env(world="plain", config=config)
     _, info = env.reset(seed=0)
     assert info["action_mask"].all() and (info["candidate_rooms"] == -1).all()
     observation, reward, *_ = env.step(0)
@@ -61,7 +61,7 @@ def test_no_room_live_leaves_all_slots_empty(make_env):
 
 
 def test_empty_slots_are_anywhere(make_venv):
-    env = make_venv(800, world="default", config={"num_streamers": 40, "num_viewers": 50})
+    env = make_venv(800, world="plain", config={"num_streamers": 40, "num_viewers": 50})
     _, rooms, _ = candidates(env)
     empty = (rooms < 0).sum(0)
     assert empty.sum() > 500 and stats.chisquare(empty).pvalue > 0.001

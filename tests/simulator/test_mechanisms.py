@@ -21,7 +21,7 @@ response = callable_functions(response_module)
 candidates = callable_functions(candidates_module)
 
 DAY_S = 86_400.0
-SYNTHETIC = {"world": "default", "config": {**SMALL, **DEEP}}
+SYNTHETIC = {"world": "plain", "config": {**SMALL, **DEEP}}
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ class TestTies:
         def back(notification: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             config = {**SMALL, **DEEP, "notification": notification, "exit_bias": 20.0,
                       "visits_per_day": 0.5, "initial_strength_min": 1.0}  # fmt: skip
-            env = make_venv(256, world="default", horizon="week", config=config)
+            env = make_venv(256, world="plain", horizon="week", config=config)
             env.reset(seed=0)
             env.step(np.zeros(256, int))
             slots = env.get_state()
@@ -175,7 +175,7 @@ class TestTies:
 
 class TestFamiliarity:
     def test_seeing_is_enough(self, make_venv):
-        env = make_venv(32, world="default", config={**SMALL, **DEEP, "click_bias": -20.0})
+        env = make_venv(32, world="plain", config={**SMALL, **DEEP, "click_bias": -20.0})
         env.reset(seed=0)
         before = env.get_state()
         env.step(np.zeros(32, int))
@@ -215,7 +215,7 @@ class TestSeen:
     def test_rooms_shown_lately_are_not_offered_again(self, make_venv):
         memory = 8
         config = {**LIVELY, "num_streamers": 1_000, "retrieval_memory": memory, "exit_bias": -20.0}
-        env = make_venv(16, world="default", config=config)
+        env = make_venv(16, world="plain", config=config)
         env.reset(seed=0)
         shown: list[np.ndarray] = []
         for step in range(60):
@@ -228,7 +228,7 @@ class TestSeen:
 
     def test_where_too_few_are_live_they_are(self, make_env):
         config = {"num_streamers": 12, "num_viewers": 50, "retrieval_memory": 16}
-        env = make_env(world="default", availability=False, config=config)
+        env = make_env(world="plain", availability=False, config=config)
         env.reset(seed=0)
         for step in range(40):
             _, _, terminated, _, _ = env.step(step % 10)
@@ -238,7 +238,7 @@ class TestSeen:
 
     def test_a_room_entered_fades(self, make_venv):
         config = {**LIVELY, **DEEP, "retrieval_memory": 0, "retrieval_attached_share": 0.6}
-        env = make_venv(64, world="default", config=config, traces=True)
+        env = make_venv(64, world="plain", config=config, traces=True)
         observation, _ = env.reset(seed=0)
         found = 0
         for step in range(80):
@@ -329,7 +329,7 @@ class TestGifts:
     def test_a_share_of_gifts_is_round(self, make_env):
         generous = {**SMALL, **DEEP, "click_bias": 20.0, "gift_per_min": 10.0, "gift_base": 10.0,
                     "watch_bias": 10.0, "gift_price_log_mean": 4.0}  # fmt: skip
-        bench = Bench(make_env(world="default", config=generous))
+        bench = Bench(make_env(world="plain", config=generous))
         prices = np.array(
             [response.respond(an_appeal(), bench.s, bench.w, bench.p, key).gift_value
              for key in keys(3_000)]
@@ -358,7 +358,7 @@ class TestExpectation:
 
     def test_bond_is_what_a_click_brings_on_average(self, make_env):
         env = make_env(
-            world="default", config={**SMALL, **DEEP, "watch_bias": 3.0, "watch_noise_std": 0.5}
+            world="plain", config={**SMALL, **DEEP, "watch_bias": 3.0, "watch_noise_std": 0.5}
         )
         env.reset(seed=2)
         bench = Bench(env, seed=2)

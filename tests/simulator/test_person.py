@@ -318,7 +318,7 @@ class TestViewerDays:
     def test_viewers_who_hardly_ever_visit(self, make_env):
         rare = {"num_viewers": 20, "activity_log_mean": -5.0, "activity_log_std": 0.0,
                 "visits_per_day": 0.01}  # fmt: skip
-        env = make_env(world="default", config={"num_streamers": 60, **rare})
+        env = make_env(world="plain", config={"num_streamers": 60, **rare})
         assert WorldConfig(**{k: v for k, v in rare.items() if k in WorldConfig.names()})
         for seed in range(5):
             _, info = env.reset(seed=seed)

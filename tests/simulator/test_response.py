@@ -249,7 +249,7 @@ class TestExpectation:
             assert expected["harm"][slot] == pytest.approx(streamer["sensationalism"])
 
     def test_empty_slots_bring_nothing(self, make_env):
-        env = make_env(world="default", config={"num_streamers": 12, "num_viewers": 50})
+        env = make_env(world="plain", config={"num_streamers": 12, "num_viewers": 50})
         env.reset(seed=0)
         empty = ~env.action_masks()
         assert empty.any()

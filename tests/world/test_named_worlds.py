@@ -21,25 +21,32 @@ def test_names_parameters_that_differ_from_the_defaults(name):
 
 def test_default_is_the_default():
     named = gym.make("LiveStreamRec-v0", world="default", config=SMALLER).unwrapped
-    assert named.world is gym.make("LiveStreamRec-v0", config=SMALLER).unwrapped.world
+    unnamed = gym.make("LiveStreamRec-v0", config=SMALLER).unwrapped
+    assert named.world is unnamed.world
+    assert named.simulation.config == unnamed.simulation.config
 
 
-def test_deep_has_its_parameters_and_config_goes_before():
-    env = gym.make(
-        "LiveStreamRec-v0", world="deep", config={**SMALLER, "notification": 0.5}, traces=True
-    )
+def test_default_has_its_parameters_and_config_goes_before():
+    env = gym.make("LiveStreamRec-v0", config={**SMALLER, "notification": 0.5})
     config, seed = env.unwrapped.world.recipe
     simulator = env.unwrapped.simulation.config
     assert config.num_streamers == 200 and seed == 0
     for parameter in ("sensitivity_std", "community_std", "interest_std"):
-        assert getattr(config, parameter) == SYNTHETIC_WORLDS["deep"][parameter]
-    assert simulator.satisfaction_harm == SYNTHETIC_WORLDS["deep"]["satisfaction_harm"]
+        assert getattr(config, parameter) == SYNTHETIC_WORLDS["default"][parameter]
+    assert simulator.satisfaction_harm == SYNTHETIC_WORLDS["default"]["satisfaction_harm"]
     assert simulator.notification == 0.5
     check_env(env.unwrapped, skip_render_check=True)
 
 
-def test_survives_in_a_specification():
-    env = gym.make("LiveStreamRec-v0", world="deep", config=SMALLER, world_seed=4)
+def test_plain_has_the_parameters_own_defaults():
+    env = gym.make("LiveStreamRec-v0", world="plain", config=SMALLER).unwrapped
+    assert env.world.recipe == (WorldConfig(**SMALLER), 0)
+    assert env.simulation.config == SimulatorConfig()
+
+
+@pytest.mark.parametrize("name", SYNTHETIC_WORLDS)
+def test_survives_in_a_specification(name):
+    env = gym.make("LiveStreamRec-v0", world=name, config=SMALLER, world_seed=4)
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     assert again.unwrapped.world is env.unwrapped.world
     assert again.unwrapped.simulation.config == env.unwrapped.simulation.config
@@ -48,5 +55,5 @@ def test_survives_in_a_specification():
 def test_an_unknown_name_is_a_path():
     with pytest.raises(FileNotFoundError, match="shallow"):
         gym.make("LiveStreamRec-v0", world="shallow")
-    with pytest.raises(ValueError, match="'default', 'deep', a path or a World"):
+    with pytest.raises(ValueError, match="'default', 'plain', a path or a World"):
         gym.make("LiveStreamRec-v0", world=3)

@@ -366,6 +366,6 @@ def test_steps_must_be_a_count(steps):
 @pytest.mark.parametrize("config", [{}, {"gamma": 0.9}, None, 3, DQNConfig])
 def test_config_is_a_preset_or_a_config(config):
     with pytest.raises(
-        ValueError, match=r"config must be .*DQNConfig.*article, deep, default.*gamma="
+        ValueError, match=r"config must be .*DQNConfig.*article, default, plain.*gamma="
     ):
         DQN(chain(2), config)

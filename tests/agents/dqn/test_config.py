@@ -70,7 +70,9 @@ def test_bad_values_are_named(name, value, valid):
     ("name", "value"), [("network", "mlp"), ("dueling", True), ("cql_weight", 1.0)]
 )
 def test_what_the_click_form_does_not_go_with_is_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be .* with q_form='click', got {value!r}"):
+    with pytest.raises(
+        ValueError, match=f"{name} must be .* with q_form='click' .*, got {value!r}"
+    ):
         DQNConfig(q_form="click", **{name: value})
 
 

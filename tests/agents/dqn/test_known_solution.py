@@ -42,9 +42,9 @@ def largest_error(agent: DQN, truth: np.ndarray) -> float:
     ("preset", "options"),
     [
         ("article", {}),
-        ("default", {"network": "mlp"}),
+        ("plain", {"network": "mlp"}),
         (
-            "default",
+            "plain",
             {
                 "network": "mlp",
                 "dueling": True,
@@ -56,7 +56,7 @@ def largest_error(agent: DQN, truth: np.ndarray) -> float:
             },
         ),
     ],
-    ids=["article", "default", "dueling-prioritized-soft-clipped"],
+    ids=["article", "plain", "dueling-prioritized-soft-clipped"],
 )
 def test_chain(preset, options):
     env = chain()

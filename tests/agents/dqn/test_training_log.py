@@ -67,7 +67,7 @@ def test_a_resumed_log_has_no_rows_of_the_dead_run(tmp_path):
         return agent.num_timesteps < 360
 
     log = {"log_dir": tmp_path / "log", "log_interval": 40}
-    DQN(chain(4), **settings).learn(500, until_killed, **log)
+    DQN(chain(4), "plain", **settings).learn(500, until_killed, **log)
     assert steps_in(tmp_path / "log" / "progress.csv") == list(range(40, 361, 40))
     again = DQN.load_checkpoint(tmp_path / "run", chain(4))
     again.learn(300, log_dir=tmp_path / "log", log_interval=44, reset_num_timesteps=False)

@@ -35,15 +35,15 @@ SMALL = {"config": {"num_streamers": 80}}
 VARIANTS = {
     "default": lambda env: DQN(env, "default", seed=0),
     "article": lambda env: DQN(env, "article", seed=0),
-    "deep": lambda env: DQN(env, "deep", seed=0),
-    "dueling, summary": lambda env: DQN(env, dueling=True, summary=True, seed=0),
-    "mlp, dueling": lambda env: DQN(env, network="mlp", dueling=True, seed=0),
-    "bcq": lambda env: with_behaviour(DQN(env, bcq_threshold=0.9, seed=0)),
+    "plain": lambda env: DQN(env, "plain", seed=0),
+    "dueling, summary": lambda env: DQN(env, "plain", dueling=True, summary=True, seed=0),
+    "mlp, dueling": lambda env: DQN(env, "plain", network="mlp", dueling=True, seed=0),
+    "bcq": lambda env: with_behaviour(DQN(env, "plain", bcq_threshold=0.9, seed=0)),
     "sb3": lambda env: SB3DQN(env, seed=0),
     "sb3 itself": lambda env: SB3DQN(env, seed=0).model,
     "sb3 candidate": lambda env: SB3CandidateDQN(env, seed=0),
 }
-FAST = ("default", "deep", "sb3")  # an export takes seconds
+FAST = ("default", "plain", "sb3")  # an export takes seconds
 
 
 def make_env(**kwargs) -> gym.Env:
@@ -70,7 +70,7 @@ def spread(policy) -> None:
     "name", [pytest.param(n, marks=() if n in FAST else pytest.mark.slow) for n in VARIANTS]
 )
 def test_it_chooses_what_the_original_chooses(name: str, tmp_path: Path) -> None:
-    env = make_env(traces=name == "deep")
+    env = make_env(traces=name == "default")
     policy = VARIANTS[name](env)
     spread(policy)
     path = export_policy(policy, tmp_path / "policy", env)

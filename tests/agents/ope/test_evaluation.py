@@ -21,7 +21,11 @@ from livestream_env.decisions import decision_writer, read_decisions
 from livestream_env.simulated_logs.recording import describe, log_decisions
 from livestream_env.wrappers import layout_under
 
-KWARGS = {"horizon": "visit", "config": {"num_viewers": 100, "num_streamers": 60, "days": 2}}
+KWARGS = {
+    "world": "plain",
+    "horizon": "visit",
+    "config": {"num_viewers": 100, "num_streamers": 60, "days": 2},
+}
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,8 @@ def settled(played: Game, name: str) -> dict[str, Any]:
     [
         (V0, {}),
         ("LiveStreamRecSession-v0", {"num_candidates": 4}),
-        (V0, {"observe": "full", "traces": True, "horizon": "visit"}),
+        (V0, {"world": "plain", "traces": False}),
+        (V0, {"observe": "full", "horizon": "visit"}),
     ],
 )
 def test_a_person_sees_what_an_agent_sees_and_is_placed(env_id: str, kwargs: Any) -> None:
@@ -62,7 +63,8 @@ def test_a_person_sees_what_an_agent_sees_and_is_placed(env_id: str, kwargs: Any
     assert view["seed"] == 8 and view["impression"] == 0 and not view["over"]
     assert len(view["cards"]) == kwargs.get("num_candidates", 10)
     full = "observe" in kwargs
-    assert set(view["observed"]) == ({"past", "traces", "hidden"} if full else set())
+    traces = {"past", "traces"} if kwargs.get("traces", True) else set()
+    assert set(view["observed"]) == (traces | {"hidden"} if full else traces)
     assert ("quality" in view["cards"][0]["more"]) == full
     if not full:
         assert not [name for name in HIDDEN if name in json.dumps(view)]

@@ -10,10 +10,12 @@ from agents.rules.baselines import RandomPolicy
 from agents.rules.observable_rules import FarsightedPolicy, GreedyPolicy
 from agents.vector import make_training_env
 
+PLAIN = {"world": "plain"}  # where covers have one price, and goodwill pays for it
+
 
 @pytest.fixture(scope="module")
 def env() -> gym.Env:
-    return gym.make("LiveStreamRec-v0")
+    return gym.make("LiveStreamRec-v0", **PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def greedy(env) -> GreedyPolicy:
 @pytest.fixture(scope="module")
 def first_screens() -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Observations of 1,000 viewers, and what the candidates would really bring."""
-    venv = make_training_env("LiveStreamRec-v0", 1000)
+    venv = make_training_env("LiveStreamRec-v0", 1000, PLAIN)
     observation, _ = venv.reset(seed=77)
     return observation, venv.unwrapped.expected_response()
 
@@ -74,7 +76,7 @@ def test_planning_pays_on_observables(env, greedy) -> None:
     policy._fit(policy._log_impressions(40_000))
     policy.weight = 4.5
     far, near, low = (
-        evaluate(player, episodes=256)["reward"].mean()
+        evaluate(player, "LiveStreamRec-v0", PLAIN, episodes=256)["reward"].mean()
         for player in (policy, greedy, RandomPolicy(env, 0))
     )
     assert far > near > 1.5 * low

@@ -11,7 +11,7 @@ from tests.helpers import SMALL, same_state
 
 SESSION = "LiveStreamRecSession-v0"
 # A click on a sensational room does four times the usual harm.
-HARMFUL = {"config": {**SMALL, "satisfaction_harm": 6.0}}
+HARMFUL = {"world": "plain", "config": {**SMALL, "satisfaction_harm": 6.0}}
 
 
 @pytest.fixture(scope="module")
