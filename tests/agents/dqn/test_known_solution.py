@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agents.dqn import DQN
-from agents.dqn.config import DQNConfig
+from agents.dqn.config import PRESETS, DQNConfig
 from tests.agents.small_envs import chain, optimal_q, small_platform
 
 TOLERANCE = 0.05
@@ -79,14 +79,16 @@ def test_chain_in_continuous_time_and_cut_off():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"summary": True}, {"q_form": "click", "inverse_variance": 2.0}], ids=str
+    "options",
+    [{}, {"summary": True}, {"q_form": "click", "inverse_variance": 2.0}, PRESETS["default"]],
+    ids=["{}", "summary", "click", "default"],
 )
 def test_small_platform(options):
     env = small_platform()
     mask = env.layout.action_mask(env.observation)
     mask[env.terminal] = True
     truth = optimal_q(env.transition, env.reward, env.terminal, 0.8, mask)
-    agent = DQN(env, DQNConfig(gamma=0.8, **SETTINGS, **options))
+    agent = DQN(env, DQNConfig(**options | SETTINGS | {"gamma": 0.8}))
     agent.learn(12_000)
     assert largest_error(agent, truth) < TOLERANCE
 
