@@ -67,11 +67,16 @@ class Description:
 
     def network_shapes(self) -> Shapes:
         """The arrays of the network, found without making them."""
+        return self._shapes(self.config)
+
+    def behaviour_shapes(self) -> Shapes:
+        """The same of the network that estimates a behaviour policy."""
+        return self._shapes(self.config.of_behaviour)
+
+    def _shapes(self, config: DQNConfig) -> Shapes:
         # On this device tensors have shapes only, however large the settings ask them to be.
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            network = build_network(
-                self.config, self.observation_size, self.num_actions, self.layout
-            )
+            network = build_network(config, self.observation_size, self.num_actions, self.layout)
         state = network.state_dict().items()
         return {name: (np.float32, tuple(value.shape)) for name, value in state}
 

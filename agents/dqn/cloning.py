@@ -32,7 +32,7 @@ class BehaviourCloning:
         self, env: gym.Env, seed: int | None = None, sample: bool = False, **settings: Any
     ) -> None:
         # An agent that never learns by itself: its layout, masks and kind of network are wanted.
-        self._agent = DQN(env, "plain", seed=seed, num_envs=1, **settings)
+        self._agent = DQN(env, seed=seed, num_envs=1, **settings)
         self._rng = np.random.default_rng(seed)
         self.sample = check_flag("sample", sample)
         self.model = self._agent.learner.make_behaviour()

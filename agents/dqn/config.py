@@ -206,6 +206,11 @@ class DQNConfig(Settings):
         check_names(overrides, cls.names(), cls._refusal)
         return cls(**{**PRESETS[name], **overrides})
 
+    @property
+    def of_behaviour(self) -> Self:
+        """Of the network that estimates a behaviour policy: who decided knew of no click yet."""
+        return self.replace({"q_form": "direct"})
+
     def check_online(self) -> None:
         """Raise ``ValueError`` if a setting is not 0 that only logged decisions have a use for."""
         for name in ("cql_weight", "bcq_threshold"):

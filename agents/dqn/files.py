@@ -161,7 +161,7 @@ class DQNState:
             check_arrays(network, description.network_shapes())
             behaviour = without_prefix("behaviour", arrays)
             if behaviour:
-                check_arrays(behaviour, description.network_shapes())
+                check_arrays(behaviour, description.behaviour_shapes())
         agent = cls._from_description(description, device, mask_fn)
         agent.learner.load_network_state(network)
         if behaviour:

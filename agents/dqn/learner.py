@@ -77,8 +77,8 @@ class QLearner:
         self._target_weights, _ = flatten_parameters(self.target_net, by_hand)
         self._target_weights.copy_(self._weights)
         self._adam = Adam(self._weights, self._gradient, by_hand)
-        self._make_network = functools.partial(
-            build_network, config, observation_size, num_actions, layout
+        self._make_behaviour_network = functools.partial(
+            build_network, config.of_behaviour, observation_size, num_actions, layout
         )
         self._seed = seed
         self.num_updates = 0
@@ -239,10 +239,10 @@ class QLearner:
         self._target_weights.copy_(self._weights)
 
     def make_behaviour(self) -> BehaviourModel:
-        """An unfitted model of a behaviour policy: the same kind of network as the learner's."""
+        """An unfitted model of a behaviour policy: a network as the learner's, of direct form."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self._seed)
-            return BehaviourModel(self._make_network().to(self.device))
+            return BehaviourModel(self._make_behaviour_network().to(self.device))
 
     def load_behaviour(self, state: dict[str, np.ndarray]) -> None:
         """Take over a fitted behaviour model's weights by name."""
