@@ -92,7 +92,7 @@ def json_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if world.recipe is None:
         return written | {"world": world.path or repr(world)}
     config, seed = world.recipe
-    # None of the world's parameters can be in config already: they need world="plain".
+    # None of the world's parameters can be in config already: they need a world by name.
     parameters = config.changes() | (written.get("config") or {})
     return written | {"world": "plain", "world_seed": seed, "config": parameters}
 

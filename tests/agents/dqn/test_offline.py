@@ -78,7 +78,7 @@ def test_clicks_are_found_in_what_was_logged(decisions, env):
     layout = env.unwrapped.layout
     newest = row[:, layout.slices["history"].start + layout.names["history"].index("clicked")]
     np.testing.assert_array_equal(batch.click, newest > 0.5)
-    assert 0.05 < batch.click.mean() < 0.5
+    assert 0.1 < batch.click.mean() < 0.5
     agent.learn_offline(decisions, 30)
     assert agent.learner.pop_metrics()["train/loss"] < 100.0
 

@@ -10,7 +10,7 @@ from agents.vector import make_training_env
 from tests.helpers import SMALL, same_state
 
 SESSION = "LiveStreamRecSession-v0"
-# A click on a sensational room does four times the usual harm.
+# A click on a sensational room does four times the harm that it does in the plain world.
 HARMFUL = {"world": "plain", "config": {**SMALL, "satisfaction_harm": 6.0}}
 
 
