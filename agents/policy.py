@@ -62,7 +62,7 @@ Callback = Callable[[Any], object]
 
 GREY = "#8a8f98"
 SLOW_STEPS_PER_S = 2_000
-Group = Literal["rule", "oracle", "planner", "bandit", "learner", ""]
+Group = Literal["rule", "oracle", "bandit", "learner", ""]
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ AGENTS: dict[str, AgentSpec] = {
         _rule("farsighted", "observable_rules:FarsightedPolicy", impressions_per_s=10_000),
         _rule("greedy-oracle", "oracles:GreedyOracle", "oracle", impressions_per_s=6_500),
         _rule("farsighted-oracle", "oracles:FarsightedOracle", "oracle", impressions_per_s=3_500),
-        _rule("planner", "planner:Planner", "planner", impressions_per_s=3_500),
+        _rule("planner", "planner:Planner", "oracle", impressions_per_s=3_500),
         _learner("dqn", "agents.dqn:DQN", kwargs={"config": "default"}, seeds=10,
                  colour="#0b6fb8", training_steps_per_s=9_000, search_space=f"{_SPACES}:DQN"),
         _learner("dqn-article", "agents.dqn:DQN", kwargs={"config": "article"},

@@ -27,7 +27,7 @@ from scripts.command_line import add_env_arguments, described_parser, make_env, 
 
 DEFAULT_AGENTS = (
     "random,popularity,affinity,static-linear,cover-price,max-ctr,logging,"
-    "greedy-oracle,farsighted-oracle,linucb,dqn,dqn?gamma=0,sb3-dqn"
+    "greedy-oracle,farsighted-oracle,planner,linucb,dqn,dqn?gamma=0,sb3-dqn"
 )
 
 

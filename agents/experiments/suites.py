@@ -41,7 +41,6 @@ def _seeds(*groups: Group) -> dict[str, int]:
 
 
 LADDER = _seeds("rule", "bandit", "oracle")
-PLANNER = _seeds("planner")  # not in the ladders of the ablations
 # The headline, which has the most seeds, first.
 AGENTS_V0 = dict(sorted(_seeds("learner").items(), key=lambda item: -item[1]))
 LONG = {"dqn": 3}
@@ -74,7 +73,7 @@ class Suite:
         name: Of its folder.
         settings: Common to its runs.
         seeds: For each agent how many training seeds (one run for those that do not learn).
-        ladder: Suite with the ``random`` and ``greedy-oracle`` that normalise its scores: itself,
+        ladder: Suite with the ``random`` and ``planner`` that normalise its scores: itself,
             or one with the same episodes. Suites with the same ladder are compared with each other.
         note: What tells its agents from those of the same name in suites with the same ladder;
             ``{timesteps}`` stands for the steps of its training.
@@ -118,7 +117,6 @@ def _suites() -> Iterator[Suite]:
     week = dataclasses.replace(day, env_id=WEEK, curve_episodes=CURVE_EPISODES_WEEK)
     ladder = "v0-ladder"
     yield Suite(ladder, day, LADDER, ladder)
-    yield Suite("v0-planner", day, PLANNER, ladder)
     yield Suite("v0-agents", day, AGENTS_V0, ladder)
     yield Suite("v0-ablations", day, ablations(), ladder)
     full = dataclasses.replace(day, env_kwargs={"observe": "full"})
@@ -128,10 +126,8 @@ def _suites() -> Iterator[Suite]:
     ladder = "session-ladder"
     session = dataclasses.replace(day, env_id=SESSION)
     yield Suite(ladder, session, LADDER, ladder)
-    yield Suite("session-planner", session, PLANNER, ladder)
     ladder = "week-ladder"
     yield Suite(ladder, week, LADDER, ladder)
-    yield Suite("week-planner", week, PLANNER, ladder)
     yield Suite("week-agents", week, {"dqn": 5, "sb3-dqn": 5}, ladder)
     long = dataclasses.replace(week, timesteps=LONG_TIMESTEPS)
     yield Suite("week-long", long, LONG, ladder, "{timesteps} steps")

@@ -212,8 +212,7 @@ def benchmark_plots(finished: Mapping[str, Group], suites: Sequence[Suite]) -> l
         name = f"{short}-ladder"
         if name in finished and name in by_name:
             reward = finished[name].comparison()
-            policies = (*by_name[name].seeds, "planner")
-            scores = {p: reward.score(p) for p in policies if p in reward.value}
+            scores = {p: reward.score(p) for p in by_name[name].seeds if p in reward.value}
             caption = f"{env_id}: interquartile mean over training seeds, 95 % interval."
             made.append(Plot("ladder", name, draw_scores(scores, LOW, HIGH), caption))
     suite, group = by_name.get("v0-agents"), finished.get("v0-ladder")

@@ -19,7 +19,7 @@ IDS = {"v0": V0, "session": SESSION, "week": WEEK}
 COVERAGE = "nominal 95 % cover about 75 % with 3 seeds and 90 % with 5"
 TOO_NARROW = f"Intervals over fewer than {FEW_SEEDS} training seeds are too narrow: {COVERAGE}."
 UNKNOWN = Estimate(math.nan, math.nan, math.nan)
-RUNGS = ("random", "logging", "linucb", "greedy", GREEDY, HIGH, "planner")
+RUNGS = ("random", "logging", "linucb", "greedy", GREEDY, "farsighted-oracle", HIGH)
 OTHER_LEARNERS = tuple(
     spec.name for spec in AGENTS.values() if spec.learns and spec.seeds and spec.name != OURS
 )

@@ -1,8 +1,9 @@
 """Policies that read the environment's hidden state: yardsticks, not contestants.
 
-``greedy-oracle`` knows every latent and maximises the expected immediate reward. The normalised
-score puts it at 1. ``farsighted-oracle`` is the same minus a price on clicks to sensational rooms,
-one number that stands for planning.
+``greedy-oracle`` knows every latent and maximises the expected immediate reward.
+``farsighted-oracle`` is the same minus a price on clicks to sensational rooms, one number that
+stands for planning. The best of them, which the normalised score puts at 1, is
+:class:`agents.rules.planner.Planner`, whose price depends on the state.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ plt.show()
 
 # %%
 env = gym.make("LiveStreamRec-v0")
-RULES = ("random", "greedy-oracle", "farsighted-oracle")
+RULES = ("random", "greedy-oracle", "planner")
 rules = {name: [agent_spec(name).make(env, seed=0)] for name in RULES}
 scores = {
     name: np.array([evaluate(agent, episodes=EPISODES)["reward"] for agent in group])
@@ -81,7 +81,7 @@ scores = {
 comparison = Comparison(scores, resamples=1000)
 for name in scores:
     reward, normalised = (
-        comparison.score(name), comparison.normalised(name, "random", "farsighted-oracle"),
+        comparison.score(name), comparison.normalised(name, "random", "planner"),
     )  # fmt: skip
     print(f"{name:17} {reward.value:6.2f} [{reward.low:.2f}, {reward.high:.2f}]"
           f"   normalised {normalised.value:.2f} [{normalised.low:.2f}, {normalised.high:.2f}]")  # fmt: skip
@@ -103,7 +103,7 @@ print(f"dqn - its short-sighted twin: {difference.value:+.2f} "
 # through:
 #
 # ```sh
-# python -m scripts.compare --agents "random,greedy-oracle,farsighted-oracle,dqn,dqn?gamma=0,sb3-dqn" --out results/mine
+# python -m scripts.compare --agents "random,greedy-oracle,planner,dqn,dqn?gamma=0,sb3-dqn" --out results/mine
 # ```
 #
 # [Next: plug in your own agent](own_agent.py).

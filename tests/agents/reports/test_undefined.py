@@ -67,14 +67,14 @@ def rows_of(text: str) -> dict[str, list[str]]:
 
 
 def references(low: object, high: object) -> dict[Run, Result]:
-    return {Run("random", 0): result(low), Run("farsighted-oracle", 0): result(high)}
+    return {Run("random", 0): result(low), Run("planner", 0): result(high)}
 
 
 def test_equal_references() -> None:
     days = [1.0, 2, 3, 4, 5]
     text = everything(references(days, days) | {Run("popularity", 0): result([2.0] * 5)})
     assert [rows_of(text)[f"`{name}`"][2] for name in ("random", "popularity")] == ["–", "–"]
-    assert "No normalised scores: `random` and `farsighted-oracle` have the same score." in text
+    assert "No normalised scores: `random` and `planner` have the same score." in text
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,10 @@ def test_a_score_that_is_not_finite(rewards: list[float], reason: str) -> None:
     assert row[1] == row[2] == row[3] == "–"
     assert f"`dqn` has no score: {reason}." in text and "nan" not in text and "inf" not in text
     # The others keep theirs, and none is called better than what has no score.
-    assert rows_of(text)["`farsighted-oracle`"][1].startswith("4.20 [")
+    assert rows_of(text)["`planner`"][1].startswith("4.20 [")
     assert rows_of(text)["`dqn` − `random`"] == ["–", "–", "–"]
     # References without a score.
-    swapped = {Run("random", 0): result(rewards), Run("farsighted-oracle", 0): result([1.0] * 5)}
+    swapped = {Run("random", 0): result(rewards), Run("planner", 0): result([1.0] * 5)}
     assert "No normalised scores: `random` without a score." in everything(swapped)
 
 
@@ -103,16 +103,16 @@ def test_no_viewer_day_and_one() -> None:
     text = everything(references([], []))
     assert rows_of(text)["`random`"][1] == "–" and "it played no viewer-day" in text
     text = everything(references([1.0], [3.0]))
-    assert rows_of(text)["`farsighted-oracle`"][1:3] == ["3.00 [–]", "1.00 [–]"]
+    assert rows_of(text)["`planner`"][1:3] == ["3.00 [–]", "1.00 [–]"]
     assert "one value leaves nothing to resample" in text
-    difference = rows_of(text)["`random` − `farsighted-oracle`"]
+    difference = rows_of(text)["`random` − `planner`"]
     assert difference == ["no difference shown", "−2.00 [–]", "–"]
 
 
 def test_one_seed_and_no_learner() -> None:
     others = references([1.0, 2, 3, 4, 5], [2.0, 3, 4, 5, 7])
     text = everything(others)
-    assert rows_of(text)["`random` − `farsighted-oracle`"][2] == "–" and "for P: neither" in text
+    assert rows_of(text)["`random` − `planner`"][2] == "–" and "for P: neither" in text
     assert "Learners were trained" not in text and "No agent was trained" in text
     assert "the agent is not trained" in text
     one = others | {Run("dqn", 0): result([1.0, 2, 3, 4, 5], [1, 2, 3])}
@@ -207,7 +207,7 @@ def test_any_names_and_scores_are_reported(data: st.DataObject) -> None:
     days = data.draw(st.integers(0, 4))
     names = data.draw(st.lists(NAMES, max_size=2, unique=True))
     results: dict[Run, Result] = {}
-    for name in [*names, *data.draw(st.sets(st.sampled_from(["random", "farsighted-oracle"])))]:
+    for name in [*names, *data.draw(st.sets(st.sampled_from(["random", "planner"])))]:
         points = data.draw(st.integers(0, 3))
         for seed in range(data.draw(st.integers(1, 3)) if points else 1):
             rewards = data.draw(arrays(np.float64, days, elements=FLOATS))
@@ -222,7 +222,7 @@ def test_any_names_and_scores_are_reported(data: st.DataObject) -> None:
 
 
 def test_scores_of_equal_references_are_empty(tmp_path: Path) -> None:
-    suite = Suite("x", SETTINGS, {"random": 1, "farsighted-oracle": 1}, "x")
+    suite = Suite("x", SETTINGS, {"random": 1, "planner": 1}, "x")
     for run, one in references([1.0] * 5, [1.0] * 5).items():
         one.save(run.result_path(tmp_path / "x"))
     assert run_scores(tmp_path, [suite])["normalised"].isna().all()
