@@ -77,8 +77,8 @@ class FarsightedOracle(GreedyOracle):
         episodes: Played with each weight when it is tuned.
     """
 
-    weight = 0.8  # until it is tuned
-    weights = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
+    weight = 4.0  # until it is tuned: of a day of the default world
+    weights = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
 
     def __init__(self, env: Any = None, seed: int = 0, episodes: int = EPISODES) -> None:
         super().__init__(env, seed)

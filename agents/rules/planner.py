@@ -52,14 +52,14 @@ class Planner(GreedyOracle):
         weights: To choose from.
     """
 
-    weight = 1.6  # until it is planned for
+    weight = 4.0  # until it is planned for: of a day of the default world
 
     def __init__(
         self,
         env: gym.Env | None = None,
         seed: int = 0,
         viewer_days: int = 3_000,
-        weights: Sequence[float] = (0.0, 0.4, 0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0),
+        weights: Sequence[float] = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0),
     ) -> None:
         super().__init__(env, seed)
         self.env = env
