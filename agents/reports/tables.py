@@ -210,7 +210,7 @@ def tables(groups: Mapping[str, Group], suites: Sequence[Suite]) -> dict[str, st
         return "\n\n".join(parts)
 
     made = {
-        "ladder": of(ladder_table, **{name: (f"{name}-ladder", f"{name}-planner") for name in IDS}),
+        "ladder": of(ladder_table, **{name: (f"{name}-ladder",) for name in IDS}),
         "mechanisms": mechanism_table(groups),
         "agents": of(agents_table, v0=("v0-agents", "linucb")),
         "ablations": of(ablation_table, v0=(OURS, "v0-ablations", "v0-full-observation")),

@@ -67,12 +67,12 @@ def test_every_table(whole: Path) -> None:
     assert "LiveStreamRec-v0" in ladder and made["ladder"].count("### ") == 3
     order = [name.strip("`") for name in rows_of(ladder) if name.startswith("`")]
     assert order == sorted(order, key=SKILL.__getitem__)
-    assert rows_of(ladder)["`farsighted-oracle`"][1] == "1.00 [1.00, 1.00]"
-    assert rows_of(ladder)["`greedy-oracle`"][1].startswith("0.67 ")
+    assert rows_of(ladder)["`planner`"][1] == "1.00 [1.00, 1.00]"
+    assert rows_of(ladder)["`greedy-oracle`"][1].startswith("0.57 ")
     assert rows_of(ladder)["`random`"][2].startswith("10.0 ")  # minutes watched
 
     mechanisms = rows_of(made["mechanisms"])
-    assert mechanisms["all on"][3].startswith("1.40 ") and "no satisfaction" in mechanisms
+    assert mechanisms["all on"][3].startswith("1.60 ") and "no satisfaction" in mechanisms
     agents = rows_of(made["agents"])
     assert list(agents)[2] == "`dqn`" and agents["`dqn`"][0] == "10"
     assert agents["`sb3-ppo`"][6] == "`dqn` is better"
@@ -110,7 +110,7 @@ def test_scores_file_grows(tmp_path: Path) -> None:
     assert len(table) == len(before) + 1
     row = table[(table["suite"] == "week-long") & (table["seed"] == 1)].iloc[0]
     assert row["timesteps"] == 3_000_000 and row["episodes"] == DAYS
-    assert row["reward"] == pytest.approx(6.01) and row["normalised"] == pytest.approx(5.01 / 6)
+    assert row["reward"] == pytest.approx(6.01) and row["normalised"] == pytest.approx(5.01 / 7)
     assert row["area_under_curve"] == pytest.approx((1 + 2 * 3 + 6) / 4)
     assert row["steps_per_cpu_s"] == 300_000
     assert np.isnan(table[table["agent"] == "random"]["train_cpu_s"].iloc[0])
