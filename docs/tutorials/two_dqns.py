@@ -68,7 +68,7 @@ plt.show()
 #
 # `evaluate` plays held-out viewer-days that belong to the evaluation's seed: the same viewers, the same
 # chance. So differences are paired, and oracles that need no learning join for the price of playing. The
-# normalised score is 0 for random choice and 1 for the far-sighted oracle, the best policy known.
+# normalised score is 0 for random choice and 1 for the planner, the best policy known.
 
 # %%
 env = gym.make("LiveStreamRec-v0")
