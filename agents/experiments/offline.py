@@ -11,10 +11,10 @@ import importlib.util
 import math
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,8 +29,6 @@ BEHAVIOURS = {
     "mixture": "logging?uniform_share=0.5",
     "uniform": "random",
 }
-# The world of both studies, of logs and of estimates, and what is observed of it.
-PLAIN: Mapping[str, Any] = {"world": "plain", "traces": False}
 DECISIONS, RULES = "decisions", "rules"  # folders of a study
 
 
@@ -55,12 +53,14 @@ class Learner(NamedTuple):
         return not self.needs or importlib.util.find_spec(self.needs) is not None
 
 
-# Corrections as in their papers' experiments or milder, not tuned here.
+# Corrections as in their papers' experiments or milder, not tuned here. CQL takes no Q by clicks:
+# it is to be compared with the DQN of direct form.
 LEARNERS = (
-    Learner("DQN", "dqn?config=plain", 0.002),
-    Learner("DQN + CQL", "dqn?config=plain&cql_weight=0.1", 0.003),
-    Learner("DQN + BCQ", "dqn?config=plain&bcq_threshold=0.3", 0.003),
-    Learner("DQN, γ = 0", "dqn?config=plain&gamma=0", 0.002),
+    Learner("DQN", "dqn", 0.003),
+    Learner("DQN + BCQ", "dqn?bcq_threshold=0.3", 0.0045),
+    Learner("DQN, γ = 0", "dqn?gamma=0", 0.003),
+    Learner("DQN, direct", "dqn?q_form=direct", 0.0025),
+    Learner("DQN, direct + CQL", "dqn?q_form=direct&cql_weight=0.1", 0.003),
     Learner("behaviour cloning", "agents.dqn.cloning:BehaviourCloning", 0.002),
     Learner("d3rlpy DiscreteCQL", "agents.d3rlpy.discrete_cql:DiscreteCQL", 0.008, "d3rlpy"),
 )
@@ -85,7 +85,6 @@ class OfflineSettings(Settings):
         data_seed: Of the logged episodes.
     """
 
-    env_kwargs: Mapping[str, Any] = field(default_factory=lambda: dict(PLAIN), hash=False)
     behaviour: str = "logging"
     steps: int = 300_000
     data_seed: int = 0
@@ -176,7 +175,7 @@ class Study:
     @property
     def rules(self) -> Settings:
         """Of the agents that need no data."""
-        return Settings(env_kwargs=dict(PLAIN), eval_episodes=self.episodes)
+        return Settings(eval_episodes=self.episodes)
 
     @property
     def data(self) -> list[OfflineSettings]:

@@ -22,7 +22,7 @@ import pandas as pd
 
 from agents.dqn.cloning import BehaviourCloning
 from agents.evaluation import EVALUATION_SEED, evaluate
-from agents.experiments.offline import BEHAVIOURS, PLAIN
+from agents.experiments.offline import BEHAVIOURS
 from agents.experiments.workers import THREAD_VARIABLES
 from agents.ope.estimators import ESTIMATORS
 from agents.ope.evaluation import check_estimators, evaluate_off_policy
@@ -35,6 +35,8 @@ from livestream_env.simulated_logs.recording import describe, log_decisions
 from livestream_env.wrappers import layout_under
 
 DAY, SESSION = "LiveStreamRec-v0", "LiveStreamRecSession-v0"
+# The world, and what is observed of it.
+PLAIN: Mapping[str, Any] = {"world": "plain", "traces": False}
 DQN, TRAINING_STEPS = "dqn?config=plain", 100_000
 CLONED_STEPS, CLONING_UPDATES = 30_000, 2_000
 NUM_ENVS = 1_000  # played side by side for the truth

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from agents.experiments import ope as experiment
-from agents.experiments.offline import PLAIN
 from agents.experiments.ope import Cell, OpeStudy, estimate_cell, find_truth
 from agents.ope.targets import TargetPolicy
 from agents.reports import ope_study as report
@@ -20,7 +19,7 @@ from scripts import ope_study
 @pytest.fixture
 def small(monkeypatch):
     """Two targets, judged here instead of in processes of their own; what was done."""
-    env = LiveStreamRecEnv(**PLAIN)
+    env = LiveStreamRecEnv(**experiment.PLAIN)
     layout = layout_under(env)
     targets = {
         "random": TargetPolicy(RandomPolicy(env, 0), layout, seed=0),
