@@ -34,6 +34,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs" / "offline.md"
 def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = described_parser("scripts.ope_study", __doc__)
+    parser.add_argument("--world", default="default", help="default or plain; %(default)s")
     parser.add_argument("--quick", action="store_true", help="two logs each, none of the largest")
     parser.add_argument(
         "--sizes",
@@ -100,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.first_seed,
             tuple(args.horizons or HORIZONS),
             tuple(args.estimators or ESTIMATORS),
+            args.world,
         )
         if args.quick:
             study = quick(study)
@@ -115,7 +117,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     truth, estimates = study.load()
     if truth.empty or estimates.empty:
         parser.error(f"{out} holds no finished study")
-    options = ("quick", "sizes", "repeats", "resamples", "episodes", "horizons", "estimators")
+    options = (
+        "world",
+        "quick",
+        "sizes",
+        "repeats",
+        "resamples",
+        "episodes",
+        "horizons",
+        "estimators",
+    )
     command = command_of(parser, args, (*options, "first_seed"))
     text = "\n".join([*study_tables(truth, estimates), "", provenance(command)])
     write_text(out / "ope.md", text + "\n")

@@ -31,18 +31,35 @@ from agents.policy import agent_spec
 from agents.vector import make_training_env
 from livestream_env.decisions import Decisions, decision_writer, read_decisions
 from livestream_env.files import atomic_path
+from livestream_env.settings import check_choice
 from livestream_env.simulated_logs.recording import describe, log_decisions
 from livestream_env.wrappers import layout_under
 
 DAY, SESSION = "LiveStreamRec-v0", "LiveStreamRecSession-v0"
-# The world, and what is observed of it.
-PLAIN: Mapping[str, Any] = {"world": "plain", "traces": False}
-DQN, TRAINING_STEPS = "dqn?config=plain", 100_000
+TRAINING_STEPS = 100_000  # of the DQN
 CLONED_STEPS, CLONING_UPDATES = 30_000, 2_000
 NUM_ENVS = 1_000  # played side by side for the truth
 EPSILON = 0.3  # share of uniform decisions of all that would be deterministic
 # Of the first log of each kind; the estimators were chosen on logs of smaller seeds.
 FIRST_SEED = 2_001
+
+
+class Played(NamedTuple):
+    """A world of the study.
+
+    Attributes:
+        env_kwargs: The world, and what is observed of it.
+        dqn: Our DQN with the preset made for it.
+    """
+
+    env_kwargs: Mapping[str, Any]
+    dqn: str
+
+
+WORLDS = {
+    "default": Played({}, "dqn"),
+    "plain": Played({"world": "plain", "traces": False}, "dqn?config=plain"),
+}
 
 
 class Horizon(NamedTuple):
@@ -59,7 +76,7 @@ HORIZONS = {
     "day": Horizon("day", DAY, None),
 }
 
-# In tables → agent, share of uniform decisions.
+# In tables → agent (``dqn``: as the world has it), share of uniform decisions.
 TARGETS = {
     "random": ("random", 0.0),
     "popularity": ("popularity", EPSILON),
@@ -69,8 +86,8 @@ TARGETS = {
     "greedy": ("greedy", EPSILON),
     "far-sighted": ("farsighted", EPSILON),
     "planner, cloned": ("planner", EPSILON),
-    "DQN": (DQN, EPSILON),
-    "DQN, deterministic": (DQN, 0.0),
+    "DQN": ("dqn", EPSILON),
+    "DQN, deterministic": ("dqn", 0.0),
 }
 
 
@@ -87,9 +104,10 @@ class OpeStudy:
         first_seed: Of the first log of each kind.
         horizons: Keys of :data:`HORIZONS`.
         estimators: Keys of :data:`agents.ope.estimators.ESTIMATORS`.
+        world: Key of :data:`WORLDS`.
 
     Raises:
-        ValueError: There is no such horizon or estimator.
+        ValueError: There is no such horizon, estimator or world.
     """
 
     folder: Path
@@ -100,8 +118,10 @@ class OpeStudy:
     first_seed: int = FIRST_SEED
     horizons: tuple[str, ...] = tuple(HORIZONS)
     estimators: tuple[str, ...] = tuple(ESTIMATORS)
+    world: str = "default"
 
     def __post_init__(self) -> None:
+        check_choice("world", self.world, WORLDS)
         unknown = set(self.horizons) - set(HORIZONS)
         if unknown or not self.horizons:
             raise ValueError(
@@ -114,9 +134,15 @@ class OpeStudy:
         """Those of :attr:`horizons`."""
         return [HORIZONS[key] for key in self.horizons]
 
+    @property
+    def env_kwargs(self) -> Mapping[str, Any]:
+        """Of the environments that it plays."""
+        return WORLDS[self.world].env_kwargs
+
     def settings(self) -> dict[str, Any]:
         """What decides the numbers of a part; not ``repeats``: more of them only add logs."""
         return {
+            "world": self.world,
             "sizes": list(self.sizes),
             "resamples": self.resamples,
             "truth_episodes": self.truth_episodes,
@@ -160,18 +186,18 @@ class Cell(NamedTuple):
     repeat: int
 
 
-def make_targets(seed: int = 0) -> dict[str, TargetPolicy]:
+def make_targets(world: str, seed: int = 0) -> dict[str, TargetPolicy]:
     """The policies that are judged; those that learn do so in the simulator, on days."""
-    env = gym.make(DAY, **PLAIN)
+    env = gym.make(DAY, **WORLDS[world].env_kwargs)
     layout = layout_under(env)
     assert layout is not None
     policies: dict[str, Any] = {}
     for name in dict.fromkeys(agent for agent, _ in TARGETS.values()):
-        policy: Any = agent_spec(name).make(env, seed)
-        if name == DQN:
+        policy: Any = agent_spec(WORLDS[world].dqn if name == "dqn" else name).make(env, seed)
+        if name == "dqn":
             policy.learn(TRAINING_STEPS)
         elif name == "planner":
-            policy = _clone(policy, env, seed)
+            policy = _clone(policy, env, seed, WORLDS[world].env_kwargs)
         elif hasattr(policy, "learn"):
             policy.learn()
         policies[name] = policy
@@ -181,18 +207,20 @@ def make_targets(seed: int = 0) -> dict[str, TargetPolicy]:
     }
 
 
-def _clone(policy: Any, env: gym.Env, seed: int) -> Any:
+def _clone(policy: Any, env: gym.Env, seed: int, env_kwargs: Mapping[str, Any]) -> Any:
     """What a policy does that reads hidden state, as far as observations tell."""
-    decisions = _log(policy, DAY, CLONED_STEPS, seed)
+    decisions = _log(policy, DAY, CLONED_STEPS, seed, env_kwargs)
     return BehaviourCloning(env, seed).learn_offline(decisions, CLONING_UPDATES)
 
 
-def _log(policy: Any, env_id: str, steps: int, seed: int) -> Decisions:
+def _log(
+    policy: Any, env_id: str, steps: int, seed: int, env_kwargs: Mapping[str, Any]
+) -> Decisions:
     """Decisions of a policy, through a file as those of a platform would come."""
-    env: Any = make_training_env(env_id, max(min(steps // 500, 128), 1), PLAIN).unwrapped
+    env: Any = make_training_env(env_id, max(min(steps // 500, 128), 1), env_kwargs).unwrapped
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.parquet"
-        with decision_writer(path, describe(env, env_id, PLAIN, "study", seed)) as writer:
+        with decision_writer(path, describe(env, env_id, env_kwargs, "study", seed)) as writer:
             for rows in log_decisions(policy, env, steps, seed):
                 writer.write(rows)
         return read_decisions(path)
@@ -204,23 +232,26 @@ def find_truth(study: OpeStudy, label: str, target: TargetPolicy) -> None:
     for horizon in study.played_horizons:
         episodes = study.truth_episodes // (2 if horizon.env_id == DAY else 1)
         if horizon.decisions is None:
-            played = evaluate(target, horizon.env_id, PLAIN, episodes, num_envs=NUM_ENVS)
+            played = evaluate(target, horizon.env_id, study.env_kwargs, episodes, num_envs=NUM_ENVS)
             rewards = played["reward"]
         else:
-            rewards = first_rewards(target, horizon.env_id, horizon.decisions, episodes)
+            rewards = first_rewards(target, horizon, episodes, study.env_kwargs)
         error = rewards.std() / len(rewards) ** 0.5
         rows.append((label, horizon.label, rewards.mean(), error))
     _write(pd.DataFrame(rows, columns=["policy", "horizon", "truth", "error"]), study.path(label))
 
 
-def first_rewards(target: TargetPolicy, env_id: str, decisions: int, episodes: int) -> np.ndarray:
-    """(episodes,) sums of the rewards of the first decisions of each."""
-    env = make_training_env(env_id, min(episodes, NUM_ENVS), PLAIN)
+def first_rewards(
+    target: TargetPolicy, horizon: Horizon, episodes: int, env_kwargs: Mapping[str, Any]
+) -> np.ndarray:
+    """(episodes,) sums of the rewards of the horizon's first decisions of each."""
+    assert horizon.decisions is not None
+    env = make_training_env(horizon.env_id, min(episodes, NUM_ENVS), env_kwargs)
     totals = []
     for start in range(0, episodes, env.num_envs):
         observation, _ = env.reset(seed=EVALUATION_SEED + start)
         total, playing = np.zeros(env.num_envs), np.ones(env.num_envs, bool)
-        for _ in range(decisions):
+        for _ in range(horizon.decisions):
             actions, _ = target.predict(observation)
             observation, reward, terminated, truncated, _ = env.step(actions)
             total += np.where(playing, reward, 0.0)
@@ -232,11 +263,11 @@ def first_rewards(target: TargetPolicy, env_id: str, decisions: int, episodes: i
 
 def estimate_cell(study: OpeStudy, cell: Cell, targets: Mapping[str, TargetPolicy]) -> None:
     """Log, judge all targets by all estimators, write."""
-    env = gym.make(cell.env_id, **PLAIN)
+    env = gym.make(cell.env_id, **study.env_kwargs)
     # Of who decides, of the episodes, and of what the estimators draw.
     seed = study.first_seed + cell.repeat
     behaviour = agent_spec(BEHAVIOURS[cell.behaviour]).make(env, seed)
-    whole = _log(behaviour, cell.env_id, study.sizes[-1], seed)
+    whole = _log(behaviour, cell.env_id, study.sizes[-1], seed, study.env_kwargs)
     rows = []
     for size in study.sizes:
         decisions = whole.first(size)
@@ -286,7 +317,7 @@ def play(study: OpeStudy, workers: int) -> Iterator[str]:
         return
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")  # read by the processes' libraries as they load
-    pickled = pickle.dumps(make_targets())
+    pickled = pickle.dumps(make_targets(study.world))
     yield "the policies are trained"
     context = get_context("spawn")
     with ProcessPoolExecutor(workers, context, _begin, (pickled,)) as pool:

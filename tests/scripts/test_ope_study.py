@@ -19,7 +19,7 @@ from scripts import ope_study
 @pytest.fixture
 def small(monkeypatch):
     """Two targets, judged here instead of in processes of their own; what was done."""
-    env = LiveStreamRecEnv(**experiment.PLAIN)
+    env = LiveStreamRecEnv()
     layout = layout_under(env)
     targets = {
         "random": TargetPolicy(RandomPolicy(env, 0), layout, seed=0),
