@@ -117,17 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     truth, estimates = study.load()
     if truth.empty or estimates.empty:
         parser.error(f"{out} holds no finished study")
-    options = (
-        "world",
-        "quick",
-        "sizes",
-        "repeats",
-        "resamples",
-        "episodes",
-        "horizons",
-        "estimators",
-    )
-    command = command_of(parser, args, (*options, "first_seed"))
+    options = ("world", "quick", "sizes", "repeats", "resamples", "episodes", "horizons")
+    command = command_of(parser, args, (*options, "estimators", "first_seed"))
     text = "\n".join([*study_tables(truth, estimates), "", provenance(command)])
     write_text(out / "ope.md", text + "\n")
     print(text)
