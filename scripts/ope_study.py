@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_text(out / "ope.md", text + "\n")
     print(text)
     if args.docs:
-        write_text(DOCS, fill(DOCS.read_text(encoding="utf-8"), "ope study", text))
+        write_text(DOCS, fill(DOCS.read_text(encoding="utf-8"), f"ope study {study.world}", text))
     return 0
 
 

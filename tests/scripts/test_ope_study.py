@@ -44,7 +44,7 @@ def small(monkeypatch):
 
 def test_plays_what_is_missing_and_fills_the_page(small, tmp_path, monkeypatch, capsys):
     page = tmp_path / "page.md"
-    page.write_text("# Page\n<!-- begin: ope study -->\n<!-- end: ope study -->\n")
+    page.write_text("<!-- begin: ope study default -->\n<!-- end: ope study default -->\n")
     monkeypatch.setattr(ope_study, "DOCS", page)
     command = ["--sizes", "60", "--repeats", "1", "--resamples", "5", "--episodes", "8"]
     command += ["--out", str(tmp_path / "study")]
