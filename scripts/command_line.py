@@ -95,9 +95,13 @@ def command_of(
     return " ".join(words)
 
 
-def add_env_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--env-id`` and ``--env-kwargs``."""
-    parser.add_argument("--env-id", default="LiveStreamRec-v0", help="default: %(default)s")
+def add_env_arguments(
+    parser: argparse.ArgumentParser,
+    env_id: str | None = "LiveStreamRec-v0",
+    env_id_help: str = "default: %(default)s",
+) -> None:
+    """``--env-id``, ``env_id`` unless it is given, and ``--env-kwargs``."""
+    parser.add_argument("--env-id", default=env_id, help=env_id_help)
     parser.add_argument(
         "--env-kwargs",
         type=json_object,

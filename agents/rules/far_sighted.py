@@ -9,7 +9,7 @@ environment: without satisfaction it is 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 import gymnasium as gym
 
@@ -22,22 +22,6 @@ NUM_ENVS = 64
 Weight = TypeVar("Weight")
 
 
-class WeightedPolicy(Protocol[Weight]):
-    """A policy that reads its ``weight`` whenever it predicts: a number, or several."""
-
-    weight: Weight
-
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, Any]:
-        """See :class:`agents.policy.Policy`."""
-        ...
-
-
 def tuning_reward(policy: Policy, env: gym.Env | gym.vector.VectorEnv, episodes: int) -> float:
     """Mean reward in episodes that are neither trained nor evaluated on: the same at every call."""
     played = evaluate(policy, env, episodes=episodes, seed=TUNING_SEED, num_envs=NUM_ENVS)
@@ -45,28 +29,32 @@ def tuning_reward(policy: Policy, env: gym.Env | gym.vector.VectorEnv, episodes:
 
 
 def tune_weight(
-    policy: WeightedPolicy[Weight],
+    policy: Policy,
     env: gym.Env | gym.vector.VectorEnv,
     weights: Sequence[Weight],
     episodes: int = EPISODES,
+    name: str = "weight",
 ) -> Weight:
-    """Set the policy's weight to the one with the highest mean reward.
+    """Set a weight of the policy to the value with the highest mean reward.
 
     All weights play the same episodes, which are neither trained nor evaluated on: the choice is
     the same at every call.
 
     Args:
-        policy: Its weight is changed; if it has ``bind``, it ends up bound to another environment.
+        policy: Reads its weight whenever it predicts. If it has ``bind``, it ends up bound to
+            another environment.
         env: What to tune for: made anew, if it was made from an id.
         weights: To choose from; the first of equals is chosen.
         episodes: Played with each weight.
+        name: Of the attribute that is the weight: a policy with several has them tuned one by one.
 
     Returns:
         The weight.
     """
     rewards = []
     for weight in weights:
-        policy.weight = weight
+        setattr(policy, name, weight)
         rewards.append(tuning_reward(policy, env, episodes))
-    policy.weight = weights[max(range(len(weights)), key=rewards.__getitem__)]
-    return policy.weight
+    best = weights[max(range(len(weights)), key=rewards.__getitem__)]
+    setattr(policy, name, best)
+    return best

@@ -92,12 +92,13 @@ class Planner(GreedyOracle):
         Raises:
             ValueError: no environment is bound.
         """
-        reward, goodwill = self._expected()
+        expected = self._expected()
+        reward = expected["reward"]
         state = self._env.get_state()
         left = np.clip((state["end_s"] - state["time_s"]) / _FADING_S, 0.0, 1.0)
         best = np.maximum(reward.max(axis=1), 0.0)
         price = self.weight * left * (best + _LEAST)
-        return reward - price[:, None] * goodwill, reward
+        return reward - price[:, None] * expected["harm"], reward
 
     def _rollouts(self, env: gym.Env) -> float:
         """Mean expected reward of an episode, over the same initial states at every call."""
