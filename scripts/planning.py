@@ -125,7 +125,7 @@ def print_mechanisms(args: argparse.Namespace, ids: Sequence[str]) -> None:
             worths = mechanisms.worth_of_prices(
                 env_id, args.env_kwargs, args.episodes, args.seed, tuning, progress=progress
             )
-            header = (f"{env_id}", "prices", "reward", "/ greedy", "/ harm's price alone")
+            header = (env_id, "prices", "reward", "/ greedy", "/ harm's price alone")
             print(
                 "\n".join([*markdown_table(header, mechanism_rows(worths), left=2), ""]), flush=True
             )

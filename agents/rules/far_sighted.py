@@ -22,9 +22,14 @@ NUM_ENVS = 64
 Weight = TypeVar("Weight")
 
 
-def tuning_reward(policy: Policy, env: gym.Env | gym.vector.VectorEnv, episodes: int) -> float:
+def tuning_reward(
+    policy: Policy,
+    env: gym.Env | gym.vector.VectorEnv,
+    episodes: int,
+    num_envs: int = NUM_ENVS,
+) -> float:
     """Mean reward in episodes that are neither trained nor evaluated on: the same at every call."""
-    played = evaluate(policy, env, episodes=episodes, seed=TUNING_SEED, num_envs=NUM_ENVS)
+    played = evaluate(policy, env, episodes=episodes, seed=TUNING_SEED, num_envs=num_envs)
     return float(played["reward"].mean())
 
 
@@ -34,6 +39,7 @@ def tune_weight(
     weights: Sequence[Weight],
     episodes: int = EPISODES,
     name: str = "weight",
+    num_envs: int = NUM_ENVS,
 ) -> Weight:
     """Set a weight of the policy to the value with the highest mean reward.
 
@@ -47,6 +53,7 @@ def tune_weight(
         weights: To choose from; the first of equals is chosen.
         episodes: Played with each weight.
         name: Of the attribute that is the weight: a policy with several has them tuned one by one.
+        num_envs: Viewers at a time, part of what decides the episodes.
 
     Returns:
         The weight.
@@ -54,7 +61,7 @@ def tune_weight(
     rewards = []
     for weight in weights:
         setattr(policy, name, weight)
-        rewards.append(tuning_reward(policy, env, episodes))
+        rewards.append(tuning_reward(policy, env, episodes, num_envs))
     best = weights[max(range(len(weights)), key=rewards.__getitem__)]
     setattr(policy, name, best)
     return best
