@@ -64,6 +64,13 @@ class DQNConfig(Settings):
     dueling: bool = flag(
         False, "split Q into value and advantage; helps when actions matter little"
     )
+    ensemble_size: int = integer(
+        1,
+        1,
+        64,
+        "networks that learn side by side, each from its share of every batch, and act by their "
+        "mean; high: less of what one network has by chance, fewer transitions for each",
+    )
     double: bool = flag(True, "choose the bootstrap action with the online network: less optimism")
     n_step: int = integer(
         1, 1, 100, "rewards summed before bootstrapping; high: faster credit, noisier, off-policy"
@@ -178,6 +185,10 @@ class DQNConfig(Settings):
     def __post_init__(self) -> None:
         """Check each value, and what must hold between them."""
         super().__post_init__()
+        if self.batch_size % self.ensemble_size:
+            raise ValueError(
+                f"ensemble_size must divide batch_size, {self.batch_size}, got {self.ensemble_size}"
+            )
         if self.q_form == "click":
             needed = {"network": "candidate", "dueling": False, "cql_weight": 0.0}
             for name, value in needed.items():
@@ -209,7 +220,7 @@ class DQNConfig(Settings):
     @property
     def of_behaviour(self) -> Self:
         """Of the network that estimates a behaviour policy: who decided knew of no click yet."""
-        return self.replace({"q_form": "direct"})
+        return self.replace({"q_form": "direct", "ensemble_size": 1})
 
     def check_online(self) -> None:
         """Raise ``ValueError`` if a setting is not 0 that only logged decisions have a use for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from agents.dqn.by_hand import Adam, flatten_parameters, kernels
 from agents.dqn.click_network import ClickQNetwork
 from agents.dqn.columns import ColumnLayout, Columns
 from agents.dqn.config import DQNConfig
+from agents.dqn.ensemble import EnsembleQNetwork
 from agents.dqn.networks import (
     Backward,
     CandidateQNetwork,
@@ -27,6 +29,9 @@ MaskFunction = Callable[[np.ndarray], np.ndarray]
 
 class QLearner:
     """Fits Q(s, a) to ``reward + discount * max Q'(s', a')``, one batch at a time.
+
+    Each network of an ensemble fits its share of the batch's rows to targets of its own: by the
+    mean's targets they would come to err alike.
 
     Args:
         config: Network, loss, target, optimiser and device.
@@ -72,6 +77,7 @@ class QLearner:
                 build_network(config, observation_size, num_actions, layout).to(self.device)
                 for _ in range(2)
             )
+        self._members = list(zip(_members(self.q_net), _members(self.target_net), strict=True))
         by_hand = config.gradients == "by_hand"
         self._weights, self._gradient = flatten_parameters(self.q_net, by_hand)
         self._target_weights, _ = flatten_parameters(self.target_net, by_hand)
@@ -134,7 +140,8 @@ class QLearner:
         slope = td_error if self.config.loss == "squared" else td_error.clamp(-1.0, 1.0)
         # Of each loss, slope * this: half the square; straight where clamped.
         mean_height = torch.sub(td_error, slope, alpha=0.5)
-        scale = (2.0 if self.config.loss == "squared" else 1.0) / len(batch.action)
+        each = (2.0 if self.config.loss == "squared" else 1.0) / len(batch.action)
+        scale = each * len(self._members)  # every network's loss is the mean over its own share
         if batch.weight is not None:
             slope = slope * self._tensor(batch.weight)
         if self.config.inverse_variance is not None:
@@ -146,7 +153,7 @@ class QLearner:
         self.num_updates += 1
         self._update_target()
         # Summed where they are: reading them here would make a GPU wait for every update.
-        self._loss_sum.add_(torch.dot(slope, mean_height), alpha=scale)
+        self._loss_sum.add_(torch.dot(slope, mean_height), alpha=each)
         self._q_sum.add_(chosen.sum(), alpha=1.0 / len(batch.action))
         self._summed += 1
         return td_error
@@ -162,16 +169,30 @@ class QLearner:
         target = self._targets(batch)
         return (self._estimates(batch)[0] - target).cpu().numpy()
 
+    def _shares(self, batch: Batch) -> list[tuple[QNetwork, QNetwork, Batch]]:
+        """Each network, its target network, and the rows that it learns from."""
+        if len(self._members) == 1:
+            return [(*self._members[0], batch)]
+        bounds = np.linspace(0, len(batch.action), len(self._members) + 1).astype(int)
+        shares = (
+            Batch(*(None if column is None else column[low:high] for column in batch))  # type: ignore[arg-type]
+            for low, high in pairwise(bounds)
+        )
+        return [(*member, share) for member, share in zip(self._members, shares, strict=True)]
+
     def _targets(self, batch: Batch) -> Tensor:
+        return _joined([self._targets_of(*share) for share in self._shares(batch)])
+
+    def _targets_of(self, online: QNetwork, target: QNetwork, batch: Batch) -> Tensor:
         # Without the decorator: an update is in inference mode already, and entering it takes long.
         observation = batch.next_observation
         mask = self.action_mask(observation)
         if self.config.double:  # van Hasselt et al. 2016: θ chooses, θ⁻ values
-            values = self.q_net(observation, mask)
+            values = online(observation, mask)
             best = _masked(values, self._allowed(observation, mask)).argmax(dim=1)
-            value = self.target_net.chosen(observation, best, mask)
+            value = target.chosen(observation, best, mask)
         else:
-            values = self.target_net(observation, mask)
+            values = target(observation, mask)
             value = _masked(values, self._allowed(observation, mask)).amax(dim=1)
         return torch.addcmul(self._tensor(batch.reward), self._tensor(batch.discount), value)
 
@@ -184,19 +205,29 @@ class QLearner:
 
     def _estimates(self, batch: Batch) -> tuple[Tensor, Backward]:
         """What of the online network the targets are for, ``(B,)``, and how to differentiate it."""
+        parts = [self._estimates_of(online, share) for online, _, share in self._shares(batch)]
+        if len(parts) == 1:
+            return parts[0]
+        sizes = [len(values) for values, _ in parts]
+
+        def backward(gradient: Tensor) -> None:
+            for (_, of_member), share in zip(parts, gradient.split(sizes), strict=True):
+                of_member(share)
+
+        return _joined([values for values, _ in parts]), backward
+
+    def _estimates_of(self, online: QNetwork, batch: Batch) -> tuple[Tensor, Backward]:
         if self.config.cql_weight:
-            return self._conservative(batch)
-        mask = self.action_mask(batch.observation) if self.q_net.reads_mask else None
+            return self._conservative(online, batch)
+        mask = self.action_mask(batch.observation) if online.reads_mask else None
         action = self._tensor(batch.action)
-        if isinstance(self.q_net, ClickQNetwork):
+        if isinstance(online, ClickQNetwork):
             assert batch.click is not None
             click, weight = self._tensor(batch.click), self.config.click_weight
-            return self.q_net.given_click_with_backward(
-                batch.observation, action, click, weight, mask
-            )
-        return self.q_net.chosen_with_backward(batch.observation, action, mask)
+            return online.given_click_with_backward(batch.observation, action, click, weight, mask)
+        return online.chosen_with_backward(batch.observation, action, mask)
 
-    def _conservative(self, batch: Batch) -> tuple[Tensor, Backward]:
+    def _conservative(self, online: QNetwork, batch: Batch) -> tuple[Tensor, Backward]:
         """As ``chosen_with_backward``, with the gradient of CQL's loss added (Kumar et al. 2020).
 
         That loss is ``cql_weight`` times the batch's mean of log sum exp Q over the valid actions,
@@ -204,7 +235,7 @@ class QLearner:
         """
         action = self._tensor(batch.action)[:, None]
         mask = self.action_mask(batch.observation)
-        values, backward = self.q_net.all_with_backward(batch.observation, mask)
+        values, backward = online.all_with_backward(batch.observation, mask)
         excess = _masked(values, mask).softmax(dim=1)
         excess.scatter_add_(1, action, torch.full_like(excess[:, :1], -1.0))
         excess *= self.config.cql_weight / len(action)
@@ -267,6 +298,17 @@ class QLearner:
         return on_device(array, self.device)
 
 
+def _members(network: QNetwork) -> list[QNetwork]:
+    """What learns: the networks of an ensemble, or the only one."""
+    if isinstance(network, EnsembleQNetwork):
+        return list(network.members)  # type: ignore[arg-type]
+    return [network]
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
 def _masked(q_values: Tensor, mask: Tensor | None) -> Tensor:
     return q_values if mask is None else torch.where(mask, q_values, -torch.inf)
 
@@ -286,6 +328,12 @@ def build_network(
     config: DQNConfig, observation_size: int, num_actions: int, layout: ColumnLayout | None
 ) -> QNetwork:
     """The Q-network that the settings describe, on PyTorch's current default device."""
+    if config.ensemble_size > 1:
+        alone = config.replace({"ensemble_size": 1})
+        size = config.ensemble_size
+        return EnsembleQNetwork(
+            [build_network(alone, observation_size, num_actions, layout) for _ in range(size)]
+        )
     if config.network == "mlp":
         return MLPQNetwork(observation_size, num_actions, config.hidden_sizes, config.dueling)
     if layout is None:
