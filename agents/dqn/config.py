@@ -289,6 +289,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "inverse_variance": 8.0,
         "gamma": 0.999,
         "double": False,
+        "ensemble_size": 2,
         # Without crosses this decides how much is learnt; with them it hardly matters.
         "learning_rate": 3e-3,
         "target_interval": 200,

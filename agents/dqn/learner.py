@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +26,14 @@ from agents.dqn.networks import (
 from agents.dqn.replay_memory import Batch, on_device
 
 MaskFunction = Callable[[np.ndarray], np.ndarray]
+
+
+class Share(NamedTuple):
+    """What one network learns from, and its target network."""
+
+    online: QNetwork
+    target: QNetwork
+    batch: Batch
 
 
 class QLearner:
@@ -134,8 +143,9 @@ class QLearner:
         Returns:
             The TD errors before the step, ``(B,)``.
         """
-        target = self._targets(batch)
-        chosen, backward = self._estimates(batch)
+        shares = self._shares(batch)
+        target = self._targets(shares)
+        chosen, backward = self._estimates(shares)
         td_error = chosen - target
         slope = td_error if self.config.loss == "squared" else td_error.clamp(-1.0, 1.0)
         # Of each loss, slope * this: half the square; straight where clamped.
@@ -161,27 +171,27 @@ class QLearner:
     @torch.inference_mode()
     def targets(self, batch: Batch) -> Tensor:
         """``reward + discount * value of the next state``, ``(B,)``."""
-        return self._targets(batch)
+        return self._targets(self._shares(batch))
 
     @torch.inference_mode()
     def td_errors(self, batch: Batch) -> np.ndarray:
         """Those of :meth:`update`, float32 ``(B,)``, without a step."""
-        target = self._targets(batch)
-        return (self._estimates(batch)[0] - target).cpu().numpy()
+        shares = self._shares(batch)
+        target = self._targets(shares)
+        return (self._estimates(shares)[0] - target).cpu().numpy()
 
-    def _shares(self, batch: Batch) -> list[tuple[QNetwork, QNetwork, Batch]]:
-        """Each network, its target network, and the rows that it learns from."""
+    def _shares(self, batch: Batch) -> list[Share]:
         if len(self._members) == 1:
-            return [(*self._members[0], batch)]
-        bounds = np.linspace(0, len(batch.action), len(self._members) + 1).astype(int)
-        shares = (
-            Batch(*(None if column is None else column[low:high] for column in batch))  # type: ignore[arg-type]
-            for low, high in pairwise(bounds)
-        )
-        return [(*member, share) for member, share in zip(self._members, shares, strict=True)]
+            return [Share(*self._members[0], batch)]
+        size, count = len(batch.action), len(self._members)
+        bounds = pairwise(size * k // count for k in range(count + 1))
+        return [
+            Share(online, target, batch.rows(slice(*part)))
+            for (online, target), part in zip(self._members, bounds, strict=True)
+        ]
 
-    def _targets(self, batch: Batch) -> Tensor:
-        return _joined([self._targets_of(*share) for share in self._shares(batch)])
+    def _targets(self, shares: list[Share]) -> Tensor:
+        return _joined([self._targets_of(*share) for share in shares])
 
     def _targets_of(self, online: QNetwork, target: QNetwork, batch: Batch) -> Tensor:
         # Without the decorator: an update is in inference mode already, and entering it takes long.
@@ -203,9 +213,9 @@ class QLearner:
             return mask
         return self.behaviour.likely(observation, mask, threshold)
 
-    def _estimates(self, batch: Batch) -> tuple[Tensor, Backward]:
+    def _estimates(self, shares: list[Share]) -> tuple[Tensor, Backward]:
         """What of the online network the targets are for, ``(B,)``, and how to differentiate it."""
-        parts = [self._estimates_of(online, share) for online, _, share in self._shares(batch)]
+        parts = [self._estimates_of(share.online, share.batch) for share in shares]
         if len(parts) == 1:
             return parts[0]
         sizes = [len(values) for values, _ in parts]

@@ -40,10 +40,6 @@ def batch(size: int, seed: int) -> Batch:
     )
 
 
-def rows(whole: Batch, part: slice) -> Batch:
-    return Batch(*(None if column is None else column[part] for column in whole))
-
-
 @pytest.mark.parametrize("settings", SETTINGS, ids=["mlp", "dueling", "click", "cql"])
 def test_members_learn_as_they_would_alone(settings: dict[str, object]) -> None:
     ensemble = learner(ensemble_size=3, **settings)
@@ -55,7 +51,7 @@ def test_members_learn_as_they_would_alone(settings: dict[str, object]) -> None:
     for update in range(8):
         whole = batch(12, update)
         td_errors = ensemble.update(whole, 1e-2)
-        parts = [rows(whole, slice(k, k + 4)) for k in (0, 4, 8)]
+        parts = [whole.rows(slice(k, k + 4)) for k in (0, 4, 8)]
         expected = [one.update(part, 1e-2).clone() for one, part in zip(alone, parts, strict=True)]
         torch.testing.assert_close(td_errors, torch.cat(expected), rtol=1e-4, atol=1e-5)
     losses = [one.pop_metrics() for one in alone]
