@@ -49,7 +49,7 @@ class Played(NamedTuple):
 
     Attributes:
         env_kwargs: The world, and what is observed of it.
-        dqn: Our DQN with the preset made for it.
+        dqn: Our DQN with the preset made for it, one network.
     """
 
     env_kwargs: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Played(NamedTuple):
 
 
 WORLDS = {
-    "default": Played({}, "dqn"),
+    "default": Played({}, "dqn?ensemble_size=1"),
     "plain": Played({"world": "plain", "traces": False}, "dqn?config=plain"),
 }
 

@@ -67,7 +67,7 @@ def test_plan(tmp_path, monkeypatch):
     assert names[:2] == ["logging-30000", "logging-300000"] and len(names) == 6
     missing = LEARNERS[-1]._replace(needs="no_such_package")
     jobs = Study(tmp_path, learners=(LEARNERS[0], missing)).jobs(study.data[0])
-    assert [job.run for job in jobs] == [("dqn", seed) for seed in range(3)]
+    assert [job.run for job in jobs] == [("dqn?ensemble_size=1", seed) for seed in range(3)]
     assert all(job.training_steps == 20_000 and job.estimated_cpu_s > 20 for job in jobs)
     small = quick(study)
     assert len(small.data) == 3 and small.seeds == 1
