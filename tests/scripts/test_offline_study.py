@@ -7,6 +7,7 @@ import pytest
 
 from agents.experiments import offline
 from agents.experiments.offline import LEARNERS, OfflineSettings, Study, quick
+from agents.experiments.runs import Run
 from agents.reports.offline import difference_table, score_table
 from scripts import offline_study
 
@@ -41,9 +42,10 @@ def test_plays_what_is_missing(played, tmp_path, monkeypatch, capsys):
     assert len(played) == 4
     text = capsys.readouterr().out
     assert "| DQN  " in text and "behaviour cloning" in text and "logging 300" in text
-    (tmp_path / "study/logging-300/runs/dqn-0/result.npz").unlink()
+    run = Run("dqn?ensemble_size=1", 0)
+    run.result_path(tmp_path / "study/logging-300").unlink()
     assert offline_study.main(command) == 0
-    assert played[4:] == ["logging-300: dqn, seed 0"]
+    assert played[4:] == [f"logging-300: {run.agent}, seed 0"]
     assert offline_study.main([*command, "--report-only", "--docs"]) == 0
     assert len(played) == 5 and "| behaviour cloning |" in page.read_text()
     with pytest.raises(SystemExit):
