@@ -76,7 +76,7 @@ class DQN(DQNState):
             )
         vector_env = make_training_env(env, config.num_envs, env_kwargs)
         layout = env_layout(vector_env, reads_columns(config, mask_fn))
-        columns = None if layout is None else ColumnLayout.of(layout)
+        columns = None if layout is None else ColumnLayout.of(layout, config.history_length)
         self._build(config, *space_sizes(vector_env), columns, mask_fn)
         self.set_env(vector_env)
 

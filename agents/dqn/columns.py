@@ -22,7 +22,7 @@ class ColumnLayout:
     """Which columns of a flat observation mean what, as far as a network and its masks care.
 
     Attributes:
-        shared_columns: int ``(S,)``: everything that is not a candidate's.
+        shared_columns: int ``(S,)``: what is read and not a candidate's.
         candidate_columns: int ``(N, F)``: the features of each candidate slot.
         valid_columns: int ``(N,)``: the feature of each slot that is 1 if it is filled, else 0.
         past_columns: int ``(P,)``: what is known of the viewer's past; empty if nothing is.
@@ -36,15 +36,24 @@ class ColumnLayout:
     trace_columns: np.ndarray = field(default_factory=_no_columns)
 
     @classmethod
-    def of(cls, layout: Any) -> Self:
-        """The columns of an environment's ``ObservationLayout``."""
+    def of(cls, layout: Any, history_length: int | None = None) -> Self:
+        """The columns of an environment's ``ObservationLayout``.
+
+        Args:
+            layout: It.
+            history_length: Past impressions that are read, the latest first; None: all.
+        """
         # A candidate's feature is a selection of columns, so column numbers select themselves.
         columns = np.arange(layout.size)
         blocks = getattr(layout, "slices", {})  # a layout of one's own may know none
         none = slice(0)
+        unread = _no_columns()
+        if history_length is not None and "history" in blocks:
+            each = len(layout.names["history"])
+            unread = columns[blocks["history"]][history_length * each :]
         return cls.from_json(
             {
-                "shared_columns": layout.shared_columns,
+                "shared_columns": layout.shared_columns[~np.isin(layout.shared_columns, unread)],
                 "candidate_columns": layout.candidate_columns,
                 "valid_columns": layout.candidate(columns, "valid"),
                 "past_columns": columns[blocks.get("past", none)],

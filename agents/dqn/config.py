@@ -49,6 +49,13 @@ class DQNConfig(Settings):
         "candidate network: show it what is known of the viewer's past times each trace and each "
         "feature of a candidate (an environment with traces=True knows some)",
     )
+    history_length: int | None = integer(
+        None,
+        0,
+        10_000,
+        "candidate network: past impressions that it reads, the latest first, None: all observed; "
+        "low: fewer inputs to learn by heart, where traces tell the same (traces=True)",
+    )
     q_form: str = choice(
         "direct",
         ("direct", "click"),
@@ -290,6 +297,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma": 0.999,
         "double": False,
         "ensemble_size": 2,
+        "history_length": 1,
         # Without crosses this decides how much is learnt; with them it hardly matters.
         "learning_rate": 3e-3,
         "target_interval": 200,

@@ -93,7 +93,8 @@ class DQNState:
             raise ValueError(f"env must have (observation size, actions) = {mine}, got {sizes}")
         layout = env_layout(env, self._reads_columns)
         if self.layout is not None and layout is not None:
-            if ColumnLayout.of(layout).to_json() != self.layout.to_json():
+            columns = ColumnLayout.of(layout, self.config.history_length)
+            if columns.to_json() != self.layout.to_json():
                 raise ValueError("env must have the layout that the agent was made for")
         self.env = env
         self._stream = EpisodeStream(env)
