@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 from agents.dqn import DQN
 from agents.dqn.config import DQNConfig
 from agents.policy import Policy
-from agents.vector import VectorStep
+from agents.vector import VectorStep, make_training_env
 from tests.agents.small_envs import chain, small_platform
 
 SMALL = {
@@ -317,6 +317,28 @@ def test_learns_on_the_livestream_env(tmp_path):
     env.step(action)
     mine = agent.learner.action_mask(torch.from_numpy(observation[None]))
     np.testing.assert_array_equal(mine[0], env.unwrapped.layout.action_mask(observation))
+
+
+def test_reads_the_latest_of_what_is_observed(tmp_path):
+    """Of eight observed impressions two: the others change nothing; a file says so, too."""
+    env = gym.make("LiveStreamRec-v0")
+    agent = DQN(env, "default", history_length=2, num_envs=4, seed=0)
+    agent.save(tmp_path / "model")
+    agent = DQN.load(tmp_path / "model")
+    agent.set_env(make_training_env("LiveStreamRec-v0", 4))
+    layout = env.unwrapped.layout
+    history, each = layout.slices["history"], len(layout.names["history"])
+    unread = np.arange(history.start + 2 * each, history.stop)
+    expected = np.setdiff1d(layout.shared_columns, unread)
+    np.testing.assert_array_equal(agent.layout.shared_columns, expected)
+    observation, _ = env.reset(seed=0)
+    for column, same in ((unread[0], True), (unread[-1], True), (unread[0] - 1, False)):
+        changed = observation.copy()
+        changed[column] += 1.0
+        values = agent.learner.q_values(np.stack([observation, changed]))
+        assert np.array_equal(*values) == same, column
+    everything = DQN(env, "default", history_length=None, num_envs=4, seed=0)
+    np.testing.assert_array_equal(everything.layout.shared_columns, layout.shared_columns)
 
 
 def test_log(tmp_path, capsys, monkeypatch):
