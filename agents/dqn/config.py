@@ -71,13 +71,6 @@ class DQNConfig(Settings):
     dueling: bool = flag(
         False, "split Q into value and advantage; helps when actions matter little"
     )
-    ensemble_size: int = integer(
-        1,
-        1,
-        64,
-        "networks that learn side by side, each from its share of every batch, and act by their "
-        "mean; high: less of what one network has by chance, fewer transitions for each",
-    )
     double: bool = flag(True, "choose the bootstrap action with the online network: less optimism")
     n_step: int = integer(
         1, 1, 100, "rewards summed before bootstrapping; high: faster credit, noisier, off-policy"
@@ -192,10 +185,6 @@ class DQNConfig(Settings):
     def __post_init__(self) -> None:
         """Check each value, and what must hold between them."""
         super().__post_init__()
-        if self.batch_size % self.ensemble_size:
-            raise ValueError(
-                f"ensemble_size must divide batch_size, {self.batch_size}, got {self.ensemble_size}"
-            )
         if self.q_form == "click":
             needed = {"network": "candidate", "dueling": False, "cql_weight": 0.0}
             for name, value in needed.items():
@@ -227,7 +216,7 @@ class DQNConfig(Settings):
     @property
     def of_behaviour(self) -> Self:
         """Of the network that estimates a behaviour policy: who decided knew of no click yet."""
-        return self.replace({"q_form": "direct", "ensemble_size": 1})
+        return self.replace({"q_form": "direct"})
 
     def check_online(self) -> None:
         """Raise ``ValueError`` if a setting is not 0 that only logged decisions have a use for."""
@@ -296,7 +285,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "inverse_variance": 8.0,
         "gamma": 0.999,
         "double": False,
-        "ensemble_size": 2,
         "history_length": 1,
         # Without crosses this decides how much is learnt; with them it hardly matters.
         "learning_rate": 3e-3,

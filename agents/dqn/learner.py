@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +14,6 @@ from agents.dqn.by_hand import Adam, flatten_parameters, kernels
 from agents.dqn.click_network import ClickQNetwork
 from agents.dqn.columns import ColumnLayout, Columns
 from agents.dqn.config import DQNConfig
-from agents.dqn.ensemble import EnsembleQNetwork
 from agents.dqn.networks import (
     Backward,
     CandidateQNetwork,
@@ -28,19 +25,8 @@ from agents.dqn.replay_memory import Batch, on_device
 MaskFunction = Callable[[np.ndarray], np.ndarray]
 
 
-class Share(NamedTuple):
-    """What one network learns from, and its target network."""
-
-    online: QNetwork
-    target: QNetwork
-    batch: Batch
-
-
 class QLearner:
     """Fits Q(s, a) to ``reward + discount * max Q'(s', a')``, one batch at a time.
-
-    Each network of an ensemble fits its share of the batch's rows to targets of its own: by the
-    mean's targets they would come to err alike.
 
     Args:
         config: Network, loss, target, optimiser and device.
@@ -86,7 +72,6 @@ class QLearner:
                 build_network(config, observation_size, num_actions, layout).to(self.device)
                 for _ in range(2)
             )
-        self._members = list(zip(_members(self.q_net), _members(self.target_net), strict=True))
         by_hand = config.gradients == "by_hand"
         self._weights, self._gradient = flatten_parameters(self.q_net, by_hand)
         self._target_weights, _ = flatten_parameters(self.target_net, by_hand)
@@ -143,15 +128,13 @@ class QLearner:
         Returns:
             The TD errors before the step, ``(B,)``.
         """
-        shares = self._shares(batch)
-        target = self._targets(shares)
-        chosen, backward = self._estimates(shares)
+        target = self._targets(batch)
+        chosen, backward = self._estimates(batch)
         td_error = chosen - target
         slope = td_error if self.config.loss == "squared" else td_error.clamp(-1.0, 1.0)
         # Of each loss, slope * this: half the square; straight where clamped.
         mean_height = torch.sub(td_error, slope, alpha=0.5)
-        each = (2.0 if self.config.loss == "squared" else 1.0) / len(batch.action)
-        scale = each * len(self._members)  # every network's loss is the mean over its own share
+        scale = (2.0 if self.config.loss == "squared" else 1.0) / len(batch.action)
         if batch.weight is not None:
             slope = slope * self._tensor(batch.weight)
         if self.config.inverse_variance is not None:
@@ -163,7 +146,7 @@ class QLearner:
         self.num_updates += 1
         self._update_target()
         # Summed where they are: reading them here would make a GPU wait for every update.
-        self._loss_sum.add_(torch.dot(slope, mean_height), alpha=each)
+        self._loss_sum.add_(torch.dot(slope, mean_height), alpha=scale)
         self._q_sum.add_(chosen.sum(), alpha=1.0 / len(batch.action))
         self._summed += 1
         return td_error
@@ -171,38 +154,24 @@ class QLearner:
     @torch.inference_mode()
     def targets(self, batch: Batch) -> Tensor:
         """``reward + discount * value of the next state``, ``(B,)``."""
-        return self._targets(self._shares(batch))
+        return self._targets(batch)
 
     @torch.inference_mode()
     def td_errors(self, batch: Batch) -> np.ndarray:
         """Those of :meth:`update`, float32 ``(B,)``, without a step."""
-        shares = self._shares(batch)
-        target = self._targets(shares)
-        return (self._estimates(shares)[0] - target).cpu().numpy()
+        target = self._targets(batch)
+        return (self._estimates(batch)[0] - target).cpu().numpy()
 
-    def _shares(self, batch: Batch) -> list[Share]:
-        if len(self._members) == 1:
-            return [Share(*self._members[0], batch)]
-        size, count = len(batch.action), len(self._members)
-        bounds = pairwise(size * k // count for k in range(count + 1))
-        return [
-            Share(online, target, batch.rows(slice(*part)))
-            for (online, target), part in zip(self._members, bounds, strict=True)
-        ]
-
-    def _targets(self, shares: list[Share]) -> Tensor:
-        return _joined([self._targets_of(*share) for share in shares])
-
-    def _targets_of(self, online: QNetwork, target: QNetwork, batch: Batch) -> Tensor:
+    def _targets(self, batch: Batch) -> Tensor:
         # Without the decorator: an update is in inference mode already, and entering it takes long.
         observation = batch.next_observation
         mask = self.action_mask(observation)
         if self.config.double:  # van Hasselt et al. 2016: θ chooses, θ⁻ values
-            values = online(observation, mask)
+            values = self.q_net(observation, mask)
             best = _masked(values, self._allowed(observation, mask)).argmax(dim=1)
-            value = target.chosen(observation, best, mask)
+            value = self.target_net.chosen(observation, best, mask)
         else:
-            values = target(observation, mask)
+            values = self.target_net(observation, mask)
             value = _masked(values, self._allowed(observation, mask)).amax(dim=1)
         return torch.addcmul(self._tensor(batch.reward), self._tensor(batch.discount), value)
 
@@ -213,31 +182,21 @@ class QLearner:
             return mask
         return self.behaviour.likely(observation, mask, threshold)
 
-    def _estimates(self, shares: list[Share]) -> tuple[Tensor, Backward]:
+    def _estimates(self, batch: Batch) -> tuple[Tensor, Backward]:
         """What of the online network the targets are for, ``(B,)``, and how to differentiate it."""
-        parts = [self._estimates_of(share.online, share.batch) for share in shares]
-        if len(parts) == 1:
-            return parts[0]
-        sizes = [len(values) for values, _ in parts]
-
-        def backward(gradient: Tensor) -> None:
-            for (_, of_member), share in zip(parts, gradient.split(sizes), strict=True):
-                of_member(share)
-
-        return _joined([values for values, _ in parts]), backward
-
-    def _estimates_of(self, online: QNetwork, batch: Batch) -> tuple[Tensor, Backward]:
         if self.config.cql_weight:
-            return self._conservative(online, batch)
-        mask = self.action_mask(batch.observation) if online.reads_mask else None
+            return self._conservative(batch)
+        mask = self.action_mask(batch.observation) if self.q_net.reads_mask else None
         action = self._tensor(batch.action)
-        if isinstance(online, ClickQNetwork):
+        if isinstance(self.q_net, ClickQNetwork):
             assert batch.click is not None
             click, weight = self._tensor(batch.click), self.config.click_weight
-            return online.given_click_with_backward(batch.observation, action, click, weight, mask)
-        return online.chosen_with_backward(batch.observation, action, mask)
+            return self.q_net.given_click_with_backward(
+                batch.observation, action, click, weight, mask
+            )
+        return self.q_net.chosen_with_backward(batch.observation, action, mask)
 
-    def _conservative(self, online: QNetwork, batch: Batch) -> tuple[Tensor, Backward]:
+    def _conservative(self, batch: Batch) -> tuple[Tensor, Backward]:
         """As ``chosen_with_backward``, with the gradient of CQL's loss added (Kumar et al. 2020).
 
         That loss is ``cql_weight`` times the batch's mean of log sum exp Q over the valid actions,
@@ -245,7 +204,7 @@ class QLearner:
         """
         action = self._tensor(batch.action)[:, None]
         mask = self.action_mask(batch.observation)
-        values, backward = online.all_with_backward(batch.observation, mask)
+        values, backward = self.q_net.all_with_backward(batch.observation, mask)
         excess = _masked(values, mask).softmax(dim=1)
         excess.scatter_add_(1, action, torch.full_like(excess[:, :1], -1.0))
         excess *= self.config.cql_weight / len(action)
@@ -308,17 +267,6 @@ class QLearner:
         return on_device(array, self.device)
 
 
-def _members(network: QNetwork) -> list[QNetwork]:
-    """What learns: the networks of an ensemble, or the only one."""
-    if isinstance(network, EnsembleQNetwork):
-        return list(network.members)  # type: ignore[arg-type]
-    return [network]
-
-
-def _joined(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
 def _masked(q_values: Tensor, mask: Tensor | None) -> Tensor:
     return q_values if mask is None else torch.where(mask, q_values, -torch.inf)
 
@@ -338,12 +286,6 @@ def build_network(
     config: DQNConfig, observation_size: int, num_actions: int, layout: ColumnLayout | None
 ) -> QNetwork:
     """The Q-network that the settings describe, on PyTorch's current default device."""
-    if config.ensemble_size > 1:
-        alone = config.replace({"ensemble_size": 1})
-        size = config.ensemble_size
-        return EnsembleQNetwork(
-            [build_network(alone, observation_size, num_actions, layout) for _ in range(size)]
-        )
     if config.network == "mlp":
         return MLPQNetwork(observation_size, num_actions, config.hidden_sizes, config.dueling)
     if layout is None:

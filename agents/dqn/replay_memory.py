@@ -44,10 +44,6 @@ class Batch(NamedTuple):
     cell: np.ndarray
     click: np.ndarray | None = None
 
-    def rows(self, part: slice) -> Batch:
-        """Some of the windows."""
-        return Batch(*(None if column is None else column[part] for column in self))  # type: ignore[arg-type]
-
 
 class ReplayBuffer:
     """Ring of the latest observations and transitions of ``num_envs`` environments.

@@ -53,16 +53,14 @@ class Learner(NamedTuple):
         return not self.needs or importlib.util.find_spec(self.needs) is not None
 
 
-# Of one network each, for how it learns is compared, not how many there are.
-_ONE = "dqn?ensemble_size=1"
 # Corrections as in their papers' experiments or milder, not tuned here. CQL takes no Q by clicks:
 # it is to be compared with the DQN of direct form.
 LEARNERS = (
-    Learner("DQN", _ONE, 0.003),
-    Learner("DQN + BCQ", f"{_ONE}&bcq_threshold=0.3", 0.0045),
-    Learner("DQN, γ = 0", f"{_ONE}&gamma=0", 0.003),
-    Learner("DQN, direct", f"{_ONE}&q_form=direct", 0.0025),
-    Learner("DQN, direct + CQL", f"{_ONE}&q_form=direct&cql_weight=0.1", 0.003),
+    Learner("DQN", "dqn", 0.003),
+    Learner("DQN + BCQ", "dqn?bcq_threshold=0.3", 0.0045),
+    Learner("DQN, γ = 0", "dqn?gamma=0", 0.003),
+    Learner("DQN, direct", "dqn?q_form=direct", 0.0025),
+    Learner("DQN, direct + CQL", "dqn?q_form=direct&cql_weight=0.1", 0.003),
     Learner("behaviour cloning", "agents.dqn.cloning:BehaviourCloning", 0.002),
     Learner("d3rlpy DiscreteCQL", "agents.d3rlpy.discrete_cql:DiscreteCQL", 0.008, "d3rlpy"),
 )

@@ -49,7 +49,7 @@ class Played(NamedTuple):
 
     Attributes:
         env_kwargs: The world, and what is observed of it.
-        dqn: Our DQN with the preset made for it, one network.
+        dqn: Our DQN with the preset made for it.
     """
 
     env_kwargs: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Played(NamedTuple):
 
 
 WORLDS = {
-    "default": Played({}, "dqn?ensemble_size=1"),
+    "default": Played({}, "dqn"),
     "plain": Played({"world": "plain", "traces": False}, "dqn?config=plain"),
 }
 

@@ -56,7 +56,7 @@ def ablations() -> dict[str, int]:
     flipped = ("crosses", "double", "prioritized", "mask_actions")
     changes: dict[str, Any] = {
         **{name: not getattr(default, name) for name in flipped},
-        "ensemble_size": 1,
+        "history_length": None,
         "inverse_variance": None,
         "n_step": 1,
         "gamma": 0,

@@ -7,7 +7,6 @@ import pytest
 
 from agents.experiments import offline
 from agents.experiments.offline import LEARNERS, OfflineSettings, Study, quick
-from agents.experiments.runs import Run
 from agents.reports.offline import difference_table, score_table
 from scripts import offline_study
 
@@ -42,10 +41,9 @@ def test_plays_what_is_missing(played, tmp_path, monkeypatch, capsys):
     assert len(played) == 4
     text = capsys.readouterr().out
     assert "| DQN  " in text and "behaviour cloning" in text and "logging 300" in text
-    run = Run("dqn?ensemble_size=1", 0)
-    run.result_path(tmp_path / "study/logging-300").unlink()
+    (tmp_path / "study/logging-300/runs/dqn-0/result.npz").unlink()
     assert offline_study.main(command) == 0
-    assert played[4:] == [f"logging-300: {run.agent}, seed 0"]
+    assert played[4:] == ["logging-300: dqn, seed 0"]
     assert offline_study.main([*command, "--report-only", "--docs"]) == 0
     assert len(played) == 5 and "| behaviour cloning |" in page.read_text()
     with pytest.raises(SystemExit):
@@ -69,7 +67,7 @@ def test_plan(tmp_path, monkeypatch):
     assert names[:2] == ["logging-30000", "logging-300000"] and len(names) == 6
     missing = LEARNERS[-1]._replace(needs="no_such_package")
     jobs = Study(tmp_path, learners=(LEARNERS[0], missing)).jobs(study.data[0])
-    assert [job.run for job in jobs] == [("dqn?ensemble_size=1", seed) for seed in range(3)]
+    assert [job.run for job in jobs] == [("dqn", seed) for seed in range(3)]
     assert all(job.training_steps == 20_000 and job.estimated_cpu_s > 20 for job in jobs)
     small = quick(study)
     assert len(small.data) == 3 and small.seeds == 1

@@ -34,7 +34,7 @@ ALL = {
     "summary": True,
 }
 CLICK = {"q_form": "click", "crosses": True, "inverse_variance": 8.0}
-CLICK |= {"n_step": 3, "prioritized": True, "ensemble_size": 2}
+CLICK |= {"n_step": 3, "prioritized": True}
 
 
 def everything(agent):

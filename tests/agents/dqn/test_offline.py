@@ -83,7 +83,7 @@ def test_clicks_are_found_in_what_was_logged(decisions, env):
     assert agent.learner.pop_metrics()["train/loss"] < 100.0
 
 
-DEEPER = {"preset": "default", "q_form": "direct", "inverse_variance": None, "ensemble_size": 1}
+DEEPER = {"preset": "default", "q_form": "direct", "inverse_variance": None}
 
 
 @pytest.mark.parametrize("settings", [{}, DEEPER, {"dueling": True}, {"network": "mlp"}], ids=str)
@@ -95,9 +95,9 @@ def test_the_conservative_gradient_is_autograds(decisions, env, settings):
     learner = agent.learner
     network = learner.q_net
     with torch.inference_mode():
-        target = learner.targets(batch)
+        target = learner._targets(batch)
         mask = learner.action_mask(batch.observation)
-        chosen, backward = learner._conservative(learner.q_net, batch)
+        chosen, backward = learner._conservative(batch)
         backward(2.0 / 32 * (chosen - target))
     found = [p.grad.clone() for p in network.parameters()]
     for parameter in network.parameters():
@@ -118,7 +118,7 @@ def test_the_conservative_gradient_by_hand(decisions, env, settings):
         agent = make(env, cql_weight=0.7, gradients=gradients, **settings)
         batch = fill_replay(decisions, agent.config).sample(32, np.random.default_rng(1))
         with torch.inference_mode():
-            chosen, backward = agent.learner._conservative(agent.learner.q_net, batch)
+            chosen, backward = agent.learner._conservative(batch)
             backward(chosen / 32)
             found.append((chosen.clone(), agent.learner._gradient.clone()))
     for one, other in zip(*found, strict=True):

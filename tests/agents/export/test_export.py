@@ -38,7 +38,6 @@ VARIANTS = {
     "plain": lambda env: DQN(env, "plain", seed=0),
     "dueling, summary": lambda env: DQN(env, "plain", dueling=True, summary=True, seed=0),
     "mlp, dueling": lambda env: DQN(env, "plain", network="mlp", dueling=True, seed=0),
-    "alone": lambda env: DQN(env, "default", ensemble_size=1, seed=0),
     "bcq": lambda env: with_behaviour(DQN(env, "plain", bcq_threshold=0.9, seed=0)),
     "sb3": lambda env: SB3DQN(env, seed=0),
     "sb3 itself": lambda env: SB3DQN(env, seed=0).model,
@@ -71,7 +70,7 @@ def spread(policy) -> None:
     "name", [pytest.param(n, marks=() if n in FAST else pytest.mark.slow) for n in VARIANTS]
 )
 def test_it_chooses_what_the_original_chooses(name: str, tmp_path: Path) -> None:
-    env = make_env(traces=name in ("default", "alone"))
+    env = make_env(traces=name == "default")
     policy = VARIANTS[name](env)
     spread(policy)
     path = export_policy(policy, tmp_path / "policy", env)
