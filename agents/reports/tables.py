@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from agents.experiments.runs import Settings
-from agents.experiments.suites import MECHANISMS, SESSION, V0, WEEK, Suite
+from agents.experiments.suites import LONG_TIMESTEPS, MECHANISMS, SESSION, V0, WEEK, Suite
 from agents.policy import AGENTS
 from agents.reports.markdown import NONE, code, estimate_text, markdown_table, number_text
 from agents.reports.reasons import NO_PROBABILITY, NO_RATIO, NOT_TRAINED, dashes, reasons
@@ -23,6 +23,8 @@ RUNGS = ("random", "logging", "linucb", "greedy", GREEDY, "farsighted-oracle", H
 OTHER_LEARNERS = tuple(
     spec.name for spec in AGENTS.values() if spec.learns and spec.seeds and spec.name != OURS
 )
+HURTING = ("static-linear", "cover-price", GREEDY)  # rules that a learner should pass
+LONG_RUN = f"{OURS}, {LONG_TIMESTEPS:,} steps"
 # What is expected, as (lower, higher) on the same episodes.
 ORDERS: Mapping[str, Sequence[tuple[str, str]]] = {
     "v0-ladder": (
@@ -32,11 +34,18 @@ ORDERS: Mapping[str, Sequence[tuple[str, str]]] = {
         *pairwise(("sb3-dqn", "sb3-dqn-matched", "sb3-dqn-candidate")),
         *((other, OURS) for other in OTHER_LEARNERS),
         *((f"dqn?{change}", OURS) for change in ("gamma=0", "q_form=direct", "crosses=false")),
-        *((rule, OURS) for rule in ("static-linear", "cover-price", GREEDY)),
+        *((rule, OURS) for rule in HURTING),
         (OURS, "dqn, full observation"),
+        (OURS, LONG_RUN),
     ),
     "session-ladder": tuple(pairwise(RUNGS)),
-    "week-ladder": (*pairwise(RUNGS), ("greedy", "farsighted"), ("sb3-dqn", OURS)),
+    "week-ladder": (
+        *pairwise(RUNGS),
+        ("greedy", "farsighted"),
+        ("sb3-dqn", OURS),
+        *((rule, OURS) for rule in HURTING),
+        (OURS, LONG_RUN),
+    ),
 }
 
 
@@ -58,11 +67,16 @@ def name_text(label: str) -> str:
     return f"{code(agent)}{comma}{note}"
 
 
-def normalised_text(group: Group, label: str) -> str:
+def normalised_text(group: Group, label: str, low: str = LOW) -> str:
     """The normalised score, or a dash while its ends are missing."""
-    if not {LOW, HIGH} <= set(group.labels):
+    if not {low, HIGH} <= set(group.labels):
         return NONE
-    return estimate_text(group.comparison().normalised(label, LOW, HIGH))
+    return estimate_text(group.comparison().normalised(label, low, HIGH))
+
+
+def way_text(group: Group, label: str) -> str:
+    """How far it goes from clairvoyant greed to the best policy known: what planning earns."""
+    return normalised_text(group, label, GREEDY)
 
 
 def _reward(group: Group, label: str) -> str:
@@ -264,6 +278,7 @@ _AGENT_COLUMNS: dict[str, Cell] = {
     "seeds": _seeds,
     "reward (IQM, 95 %)": _reward,
     "normalised": normalised_text,
+    "of the way": way_text,
 }
 
 
