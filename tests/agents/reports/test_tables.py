@@ -75,7 +75,7 @@ def test_every_table(whole: Path) -> None:
     assert mechanisms["all on"][3].startswith("1.60 ") and "no satisfaction" in mechanisms
     agents = rows_of(made["agents"])
     assert list(agents)[2] == "`dqn`" and agents["`dqn`"][0] == "10"
-    assert agents["`dqn`"][3].startswith("0.33 ")  # from greedy-oracle's 5 to planner's 8
+    assert agents["`dqn`"][3].startswith("0.35 ")  # 6.045 between 5 and 8
     assert agents["`sb3-ppo`"][7] == "`dqn` is better"
     assert "too narrow" in made["agents"]
     ablations = rows_of(made["ablations"])
@@ -88,7 +88,8 @@ def test_every_table(whole: Path) -> None:
         if set(pair) <= set(group.labels)
     ]  # fmt: skip
     assert made["order"].count("<") == len(pairs) > 30
-    assert made["order"].count("**the other way round**") == 1  # sb3-dqn-matched < sb3-dqn
+    # sb3-dqn-matched < sb3-dqn, and the made-up long runs have three seeds of v0's ten
+    assert made["order"].count("**the other way round**") == 2
     assert "not shown" in made["order"]  # full observation scores the same here
 
 
