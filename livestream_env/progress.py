@@ -72,6 +72,11 @@ class Progress:
         """So many are done in all."""
         self.update(n - self.n)
 
+    def from_here(self) -> Callable[[float], None]:
+        """What calls :meth:`reach` with its argument more than was done by now."""
+        before = self.n
+        return lambda done: self.reach(before + done)
+
     def describe(self, desc: str) -> None:
         """Say what is being done now."""
         self.desc = desc

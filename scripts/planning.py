@@ -76,15 +76,11 @@ def ladder(
     progress.update(len(FarsightedOracle.weights) * tuning_episodes)
     rewards = {}
     for name, policy in policies.items():
-        before = progress.n
         progress.describe(f"{env_id}, {name}")
-
-        def show(done: int, before: float = before) -> None:
-            progress.reach(before + done)
-
+        show = progress.from_here()
         result = evaluate(policy, env_id, env_kwargs, episodes, seed, on_step=show)
         rewards[name] = result["reward"][None]
-        progress.reach(before + episodes)
+        show(episodes)
     return Comparison(rewards)
 
 

@@ -92,16 +92,25 @@ class DQNState:
         if sizes != mine:
             raise ValueError(f"env must have (observation size, actions) = {mine}, got {sizes}")
         layout = env_layout(env, self._reads_columns)
-        if self.layout is not None and layout is not None:
-            columns = ColumnLayout.of(layout, self.config.history_length)
-            if columns.to_json() != self.layout.to_json():
-                raise ValueError("env must have the layout that the agent was made for")
+        if layout is not None and not self.fits(layout):
+            raise ValueError("env must have the layout that the agent was made for")
         self.env = env
         self._stream = EpisodeStream(env)
         self._episodes = EpisodeStatistics(env.num_envs)
         self._observation = None
         if self.replay is not None and self.replay.num_envs != env.num_envs:
             self.replay = None
+
+    def fits(self, layout: Any) -> bool:
+        """Whether the columns that it reads by their place are those of ``layout``.
+
+        Args:
+            layout: An environment's ``ObservationLayout``.
+        """
+        if self.layout is None:
+            return True
+        columns = ColumnLayout.of(layout, self.config.history_length)
+        return columns.to_json() == self.layout.to_json()
 
     def _set_env_for(self, path: str | os.PathLike[str], env: VectorEnv) -> None:
         """:meth:`set_env`, of an agent from a file: errors name both."""

@@ -98,11 +98,7 @@ def worth_of_prices(
     found: dict[str, Worth] = {}
 
     def play(policy: GreedyOracle, kwargs: dict[str, Any]) -> np.ndarray:
-        before = progress.n
-
-        def show(done: int) -> None:
-            progress.reach(before + done)
-
+        show = progress.from_here()
         return evaluate(policy, env_id, kwargs, episodes, seed, NUM_ENVS, show)["reward"]
 
     for row in rows:

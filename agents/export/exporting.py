@@ -89,8 +89,6 @@ class _Values(nn.Module):
     observation_size: int
     num_actions: int
     mask: str
-    columns: ColumnLayout | None = None  # if the network reads them by their place
-    history_length: int | None = None  # past impressions that it reads, None: all
 
     def forward(self, observation: Tensor, mask: Tensor) -> Tensor:
         """Q-values ``(B, N)``, -inf for actions that are not taken into account."""
@@ -103,8 +101,7 @@ class _DQNValues(_Values):
     def __init__(self, agent: DQN) -> None:
         super().__init__()
         self.observation_size, self.num_actions = agent.observation_size, agent.num_actions
-        self.mask, self.columns = agent.learner.mask_source, agent.layout
-        self.history_length = agent.config.history_length
+        self.mask = agent.learner.mask_source
         self.network = copy.deepcopy(agent.learner.q_net).cpu()
         self.threshold = agent.config.bcq_threshold
         self.behaviour = copy.deepcopy(agent.learner.behaviour) if self.threshold else None
@@ -185,8 +182,7 @@ def _describe(policy: Any, values: _Values, env: AnyEnv) -> ModelDescription:
     theirs = layout.size, layout.num_candidates
     if mine != theirs:
         raise ValueError(f"env must have (observation size, actions) = {mine}, got {theirs}")
-    columns = ColumnLayout.of(layout, values.history_length)
-    if values.columns is not None and values.columns.to_json() != columns.to_json():
+    if isinstance(policy, DQN) and not policy.fits(layout):
         raise ValueError("env must have the layout that the policy was made for")
     base: Any = env.unwrapped
     base = getattr(base, "envs", [base])[0].unwrapped
@@ -198,7 +194,7 @@ def _describe(policy: Any, values: _Values, env: AnyEnv) -> ModelDescription:
         world_digest=base.world.digest,
         num_actions=values.num_actions,
         columns=layout.column_names,
-        valid_columns=tuple(columns.valid_columns.tolist()),
+        valid_columns=tuple(ColumnLayout.of(layout).valid_columns.tolist()),
         mask=values.mask,
         versions={
             "python": platform.python_version(),

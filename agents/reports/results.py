@@ -19,7 +19,7 @@ from agents.experiments.suites import Suite
 from agents.reports.statistics import Comparison, area_under_curve
 from livestream_env.files import atomic_path
 
-# What normalised scores call 0 and 1: chance, and the best policy known (2026-11-28).
+# What normalised scores call 0 and 1: chance, and the best policy known (2026-11-29).
 LOW, HIGH = "random", "planner"
 GREEDY = "greedy-oracle"  # what a policy passes that plans, if it is not told the hidden state
 
