@@ -65,6 +65,15 @@ def test_nothing_done_has_no_eta_and_an_own_estimate_counts(clock, capsys):
     assert lines[2] == "b: 0 of 4 steps (0 %), about 2.0 h left, best 0.5"
 
 
+def test_counting_from_here():
+    bar = Progress(10, show=False)
+    bar.update(3)
+    show = bar.from_here()
+    for done in (1, 4):
+        show(done)
+        assert bar.n == 3 + done
+
+
 def test_a_terminal_gets_a_bar(monkeypatch):
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)

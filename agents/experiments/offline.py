@@ -69,6 +69,7 @@ RULE_LABELS = {
     "random": "random",
     "logging": "logging policy",
     "affinity": "affinity",
+    "cover-price": "cover-price",  # tuned in the simulator: no log would do
     "greedy": "greedy",
 }
 
